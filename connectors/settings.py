@@ -1,0 +1,105 @@
+"""Settings: everything that can be configured, read once from ``GENESIS_*`` variables.
+
+A variable that is not a setting is an error: a misspelt one would otherwise be ignored.
+Durations carry their unit in the name. Secrets never appear in ``repr``.
+"""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "GENESIS_"
+
+
+class SettingsError(ValueError):
+    """A setting is unknown or has a value that cannot be used; the message says which and why."""
+
+
+class Venue(StrEnum):
+    """Where market data comes from."""
+
+    SIMULATOR = "simulator"
+    BINANCE = "binance"
+
+
+def _half_lives(text: str) -> str:
+    for part in text.split(","):
+        if part.strip() != "equal" and not float(part) > 0.0:
+            raise ValueError("half-lives must be positive seconds, or the word 'equal'")
+    return text
+
+
+class Settings(BaseSettings):
+    """The configuration of one process.
+
+    Every field is read from the environment under its upper-case name with ``GENESIS_`` before it.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    data: Path = Field(Path(".genesis"), description="folder for all that is kept: store, recovery, logs, run file")
+    broker: str = Field("", description="Kafka bootstrap servers; empty for the embedded broker")
+    store_url: str = Field("", description="ClickHouse HTTP address; empty for the embedded store")
+    store_user: str = Field("default", description="ClickHouse user")
+    store_password: SecretStr = Field(SecretStr(""), description="ClickHouse password")
+    database: str = Field("genesis", description="ClickHouse database", pattern=r"^[a-z_][a-z0-9_]*$")
+    venue: Venue = Field(Venue.SIMULATOR, description="where market data comes from: simulator or binance")
+    venue_url: str = Field("", description="http address of the simulator; empty for Binance's public hosts")
+    symbols: Annotated[str, NoDecode] = Field(
+        "", description="instruments to follow, comma separated, as spot:BTCUSDT; empty for all the venue offers"
+    )
+    shards: int = Field(2, ge=1, le=256, description="partitions of every sharded topic")
+    workers: int = Field(1, ge=1, le=64, description="Bytewax workers of the market flow")
+    lateness_ms: int = Field(250, ge=0, le=60_000, description="how far the watermark trails the newest row")
+    frame_rows: int = Field(1_000, ge=1, le=100_000, description="most rows in one frame")
+    frame_wait_ms: float = Field(5.0, ge=0.0, le=1_000.0, description="longest time a row waits for its frame to fill")
+    half_lives_s: Annotated[str, AfterValidator(_half_lives)] = Field(
+        "60,300,3600", description="half-lives of the EWMA correlation in seconds, comma separated; 'equal' for none"
+    )
+    epoch_s: float = Field(5.0, gt=0.0, le=600.0, description="time between recovery snapshots of a flow")
+    generation_mb: int = Field(
+        24, ge=1, le=65_536, description="embedded broker: a topic starts a new generation after this many MB"
+    )
+    metrics_port: int = Field(0, ge=0, le=65_535, description="port for Prometheus metrics; 0 for none")
+    log_level: str = Field("info", description="debug, info, warning or error", pattern="^(debug|info|warning|error)$")
+
+    @property
+    def half_lives_ns(self) -> tuple[int, ...]:
+        """Half-lives in ns, ascending; 0 stands for equal weights."""
+        parts = [part.strip() for part in self.half_lives_s.split(",")]
+        return tuple(sorted({0 if part == "equal" else round(float(part) * 1e9) for part in parts}))
+
+
+def read(**overrides: object) -> Settings:
+    """Return the settings of this process: the environment, with ``overrides`` above it.
+
+    Raises
+    ------
+    SettingsError
+        For an unknown ``GENESIS_*`` variable or a value outside its range.
+    """
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in known:
+            raise SettingsError(f"{name} is not a setting of GENESIS; see `genesis doctor --settings` for all of them")
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + str(first["loc"][0]).upper() if first["loc"] else "settings"
+        shown = "" if "password" in name.lower() else f", was {first['input']!r}"
+        raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}{shown}") from None
+
+
+def to_environment(settings: Settings) -> dict[str, str]:
+    """Return ``settings`` as the variables that a child process reads."""
+    variables = {}
+    for name in Settings.model_fields:
+        value = getattr(settings, name)
+        text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        variables[PREFIX + name.upper()] = text
+    return variables

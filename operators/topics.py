@@ -1,0 +1,91 @@
+"""The registry of topics: the one place where a topic is described.
+
+Codec, ClickHouse tables, AsyncAPI document and reference page are all made from it.
+"""
+
+import zlib
+from typing import NamedTuple
+
+import msgspec
+
+from genesis.operators import records
+from genesis.operators.records import RowSchema
+
+PREFIX = "genesis."
+"""Every topic's name on the broker begins with this; its table has the rest."""
+
+
+class Topic(NamedTuple):
+    """One topic.
+
+    ``sharded`` topics have one partition per shard and an instrument is always in the partition
+    of its shard; the others have a single partition. ``ttl_days`` is 0 for what is kept for ever.
+    """
+
+    name: str
+    schema: RowSchema | type[msgspec.Struct]
+    doc: str
+    sharded: bool
+    ttl_days: int
+
+    @property
+    def full_name(self) -> str:
+        """The topic's name on the broker."""
+        return PREFIX + self.name
+
+    @property
+    def rows(self) -> RowSchema:
+        """The row layout; a JSON topic has none.
+
+        Raises
+        ------
+        TypeError
+            When the topic carries JSON records.
+        """
+        if not isinstance(self.schema, RowSchema):
+            raise TypeError(f"topic {self.full_name} carries JSON records, not rows")
+        return self.schema
+
+    @property
+    def tag(self) -> str:
+        """What the ``schema`` header of its messages says."""
+        return self.schema.tag if isinstance(self.schema, RowSchema) else f"{_snake(self.schema.__name__)}.v1"
+
+
+def _snake(name: str) -> str:
+    return "".join("_" + c.lower() if c.isupper() and i else c.lower() for i, c in enumerate(name))
+
+
+TRADES = Topic("trades", records.TRADE, "Every trade, as the venue reported it.", True, 90)
+QUOTES = Topic("quotes", records.QUOTE, "Every change of the best bid and ask, with sizes.", True, 90)
+BOOK = Topic("book", records.BOOK, "The first 20 levels of the order book after every diff.", True, 90)
+GAPS = Topic("gaps", records.GAP, "Intervals in which rows of a stream are missing.", True, 0)
+BARS = Topic("bars", records.BAR, "Bars of 1 s, 1 min, 5 min and 1 h, with amendments.", True, 0)
+LIQUIDITY = Topic("liquidity", records.LIQUIDITY, "Spread, depth and imbalance after every book row.", True, 90)
+CORRELATION = Topic(
+    "correlation", records.CORRELATION, "EWMA correlation of every pair, once a sampling cell.", False, 0
+)
+MARKET_STATE = Topic(
+    "market_state", records.MARKET_STATE, "State of every symbol and of each market, once a second.", False, 0
+)
+DEAD_LETTERS = Topic("dead_letters", records.DeadLetter, "Messages that could not be used, and why.", False, 0)
+HEALTH = Topic("health", records.Health, "How each process is, about once a second.", False, 90)
+
+TICKS = (TRADES, QUOTES, BOOK, GAPS)
+"""What the feed writes and the market flow reads."""
+
+SIGNALS = (BARS, LIQUIDITY, CORRELATION, MARKET_STATE)
+"""What the market flow writes."""
+
+ALL = (*TICKS, *SIGNALS, DEAD_LETTERS, HEALTH)
+
+BY_NAME = {topic.name: topic for topic in ALL}
+
+
+def shard_of(market: int, symbol: bytes, shards: int) -> int:
+    """Return the shard of an instrument, in ``[0, shards)``; the same on every machine.
+
+    >>> shard_of(1, b"BTCUSDT", 4), shard_of(2, b"BTCUSDT", 4)
+    (1, 2)
+    """
+    return zlib.crc32(b"%d:%s" % (market, symbol)) % shards
