@@ -1,0 +1,1 @@
+"""The edges: everything that talks to a socket, a file, a clock or the environment."""

@@ -1,0 +1,1 @@
+"""The market data feed: from exchange messages to frames."""

@@ -1,0 +1,1 @@
+"""The store: tables and rows in ClickHouse, embedded or on a server."""

@@ -1,0 +1,1 @@
+"""The simulated venue: a Binance-compatible exchange on loopback."""

@@ -1,0 +1,1 @@
+"""The wiring: from a topic, through an operator, to a topic."""
