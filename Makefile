@@ -29,7 +29,7 @@ test: .venv/.dev ## Set up, then run all tests
 	@$(PY) -m pytest $(ARGS)
 
 check: .venv/.dev build/types ## Lint, format, types, the import rule, generated pages
-	@echo 'lint';    $(PY) -m ruff check --quiet $(SOURCES)
+	@echo 'lint';    $(PY) -m ruff check --quiet --output-format concise $(SOURCES)
 	@echo 'format';  $(PY) -m ruff format --check --quiet $(SOURCES) || \
 		{ echo 'Not formatted; .venv/bin/ruff format does it. See .venv/bin/ruff format --diff .'; exit 1; }
 	@echo 'types (half a minute the first time)'; cd build/types && ../../$(PY) -m mypy \

@@ -12,8 +12,8 @@ PACKAGES = {"genesis.operators", "msgspec", "numba", "numpy"}  # what operators 
 IMPURE = frozenset(
     """
     asyncio builtins concurrent ctypes fcntl getpass glob http importlib io locale logging mmap
-    multiprocessing os pathlib platform queue random resource secrets select selectors shelve shutil signal socket sqlite3
-    ssl subprocess sys tempfile threading time urllib warnings
+    multiprocessing os pathlib platform queue random resource secrets select selectors shelve shutil
+    signal socket sqlite3 ssl subprocess sys tempfile threading time urllib warnings
     """.split()  # noqa: SIM905
 )
 # Names whose value is another one at every call, or which touch the world, whatever they are called on.
