@@ -65,13 +65,19 @@ def decode(schema: RowSchema, value: bytes | None, headers: Iterable[tuple[str, 
     found = dict(headers or ())
     tag = found.get("schema", b"").decode(errors="replace")
     if tag != schema.tag:
-        raise FrameError("unknown_schema", f"expected schema {schema.tag}, the message says {tag or 'nothing'}")
+        raise FrameError(
+            "unknown_schema", f"expected schema {schema.tag}, the message says {tag or 'nothing'}"
+        )
     size, row = len(value or b""), schema.dtype.itemsize
     if size % row:
-        raise FrameError("ragged_frame", f"{size} bytes are not a whole number of {row}-byte {schema.tag} rows")
+        raise FrameError(
+            "ragged_frame", f"{size} bytes are not a whole number of {row}-byte {schema.tag} rows"
+        )
     try:
         times = [int(found.get(name, b"0")) for name in ("sent_ns", "cause_ns")]
         watermark_ns = int(found["watermark_ns"])
     except (KeyError, ValueError):
-        raise FrameError("bad_header", "header watermark_ns is missing, or a time is not a whole number") from None
+        raise FrameError(
+            "bad_header", "header watermark_ns is missing, or a time is not a whole number"
+        ) from None
     return Frame(np.frombuffer(value or b"", schema.dtype), watermark_ns, times[0], times[1])

@@ -41,7 +41,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
-    data: Path = Field(Path(".genesis"), description="folder for all that is kept: store, recovery, logs, run file")
+    data: Path = Field(
+        Path(".genesis"), description="folder for all that is kept: store, recovery, logs, run file"
+    )
     broker: str = Field("", description="Kafka bootstrap servers; empty for the embedded broker")
     store_url: str = Field("", description="ClickHouse HTTP address; empty for the embedded store")
     store_user: str = Field("default", description="ClickHouse user")
@@ -50,22 +52,28 @@ class Settings(BaseSettings):
     venue: Venue = Field(Venue.SIMULATOR, description="where market data comes from: simulator or binance")
     venue_url: str = Field("", description="http address of the simulator; empty for Binance's public hosts")
     symbols: Annotated[str, NoDecode] = Field(
-        "", description="instruments to follow, comma separated, as spot:BTCUSDT; empty for all the venue offers"
+        "",
+        description="instruments to follow, comma separated, as spot:BTCUSDT; empty for all the venue offers",
     )
     shards: int = Field(2, ge=1, le=256, description="partitions of every sharded topic")
     workers: int = Field(1, ge=1, le=64, description="Bytewax workers of the market flow")
     lateness_ms: int = Field(250, ge=0, le=60_000, description="how far the watermark trails the newest row")
     frame_rows: int = Field(1_000, ge=1, le=100_000, description="most rows in one frame")
-    frame_wait_ms: float = Field(5.0, ge=0.0, le=1_000.0, description="longest time a row waits for its frame to fill")
+    frame_wait_ms: float = Field(
+        5.0, ge=0.0, le=1_000.0, description="longest time a row waits for its frame to fill"
+    )
     half_lives_s: Annotated[str, AfterValidator(_half_lives)] = Field(
-        "60,300,3600", description="half-lives of the EWMA correlation in seconds, comma separated; 'equal' for none"
+        "60,300,3600",
+        description="half-lives of the EWMA correlation in seconds, comma separated; 'equal' for none",
     )
     epoch_s: float = Field(5.0, gt=0.0, le=600.0, description="time between recovery snapshots of a flow")
     generation_mb: int = Field(
         24, ge=1, le=65_536, description="embedded broker: a topic starts a new generation after this many MB"
     )
     metrics_port: int = Field(0, ge=0, le=65_535, description="port for Prometheus metrics; 0 for none")
-    log_level: str = Field("info", description="debug, info, warning or error", pattern="^(debug|info|warning|error)$")
+    log_level: str = Field(
+        "info", description="debug, info, warning or error", pattern="^(debug|info|warning|error)$"
+    )
 
     @property
     def half_lives_ns(self) -> tuple[int, ...]:
@@ -85,7 +93,9 @@ def read(**overrides: object) -> Settings:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     for name in sorted(os.environ):
         if name.startswith(PREFIX) and name not in known:
-            raise SettingsError(f"{name} is not a setting of GENESIS; see `genesis doctor --settings` for all of them")
+            raise SettingsError(
+                f"{name} is not a setting of GENESIS; see `genesis doctor --settings` for all of them"
+            )
     try:
         return Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:

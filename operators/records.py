@@ -110,7 +110,9 @@ class RowSchema:
         When a field would be unaligned or a key column does not exist.
     """
 
-    def __init__(self, name: str, version: int, key: tuple[str, ...], order: str, fields: tuple[Field, ...]) -> None:
+    def __init__(
+        self, name: str, version: int, key: tuple[str, ...], order: str, fields: tuple[Field, ...]
+    ) -> None:
         self.name = name
         self.version = version
         self.tag = f"{name}.v{version}"
@@ -141,7 +143,9 @@ def _packed(tag: str, fields: tuple[Field, ...]) -> np.dtype:
         base = np.dtype(field.format)
         if offset % min(base.itemsize, 8):
             raise ValueError(f"schema {tag}: field {field.name!r} would be unaligned at byte {offset}")
-        columns.append((field.name, field.format, (field.length,)) if field.length else (field.name, field.format))
+        columns.append(
+            (field.name, field.format, (field.length,)) if field.length else (field.name, field.format)
+        )
         offset += base.itemsize * max(field.length, 1)
     if offset % 8:
         columns.append((PADDING, f"S{8 - offset % 8}"))
@@ -206,9 +210,13 @@ BOOK = RowSchema(
         _RECV,
         _EFFECTIVE,
         Field("update_id", "<i8", "last update id of the diff that made this book"),
-        Field("bid_price", "<f8", "bid prices in quote asset, best first, NaN past the end", length=BOOK_LEVELS),
+        Field(
+            "bid_price", "<f8", "bid prices in quote asset, best first, NaN past the end", length=BOOK_LEVELS
+        ),
         Field("bid_qty", "<f8", "quantities at the bids in base asset", length=BOOK_LEVELS),
-        Field("ask_price", "<f8", "ask prices in quote asset, best first, NaN past the end", length=BOOK_LEVELS),
+        Field(
+            "ask_price", "<f8", "ask prices in quote asset, best first, NaN past the end", length=BOOK_LEVELS
+        ),
         Field("ask_qty", "<f8", "quantities at the asks in base asset", length=BOOK_LEVELS),
         Field(
             "bid_depth_qty",

@@ -61,14 +61,18 @@ QUOTES = Topic("quotes", records.QUOTE, "Every change of the best bid and ask, w
 BOOK = Topic("book", records.BOOK, "The first 20 levels of the order book after every diff.", True, 90)
 GAPS = Topic("gaps", records.GAP, "Intervals in which rows of a stream are missing.", True, 0)
 BARS = Topic("bars", records.BAR, "Bars of 1 s, 1 min, 5 min and 1 h, with amendments.", True, 0)
-LIQUIDITY = Topic("liquidity", records.LIQUIDITY, "Spread, depth and imbalance after every book row.", True, 90)
+LIQUIDITY = Topic(
+    "liquidity", records.LIQUIDITY, "Spread, depth and imbalance after every book row.", True, 90
+)
 CORRELATION = Topic(
     "correlation", records.CORRELATION, "EWMA correlation of every pair, once a sampling cell.", False, 0
 )
 MARKET_STATE = Topic(
     "market_state", records.MARKET_STATE, "State of every symbol and of each market, once a second.", False, 0
 )
-DEAD_LETTERS = Topic("dead_letters", records.DeadLetter, "Messages that could not be used, and why.", False, 0)
+DEAD_LETTERS = Topic(
+    "dead_letters", records.DeadLetter, "Messages that could not be used, and why.", False, 0
+)
 HEALTH = Topic("health", records.Health, "How each process is, about once a second.", False, 90)
 
 TICKS = (TRADES, QUOTES, BOOK, GAPS)

@@ -1,0 +1,264 @@
+"""The frame consumer: assigns its partitions itself and never mistakes one log for another.
+
+Law: messages of a partition come in order, each once for a producer's session; when the log began
+anew or frames are missing from it, the first message after the break says so (``restarted``).
+
+A fetch beyond the end of a log that began anew gives neither an error nor data, and once the new
+log has grown that far it gives the wrong data. So the incarnation of every topic is checked after
+any sign of a lost connection, when nothing has come for a while, and when a frame is not numbered
+one more than the last; what is in doubt is read again after the check.
+"""
+
+import time
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, TopicPartition
+from confluent_kafka import Message as KafkaMessage
+
+from genesis.connectors.kafka.log import NEXT_HEADER, BrokerUnreachable, Log, client_config, name_at
+from genesis.connectors.kafka.producer import FRAME_HEADER
+from genesis.operators import topics
+from genesis.operators.topics import Topic
+
+PREFETCH_KB = 4_096
+"""Kilobytes that the client reads ahead, at most."""
+
+CHECK_EVERY_S = 0.2
+"""Pause between two attempts to find the topics while the broker is away."""
+
+IDLE_CHECK_S = 0.5
+"""After so long without a message the incarnations are checked."""
+
+
+class Position(NamedTuple):
+    """Where the next message of a partition is to be read; a plain tuple, so it pickles.
+
+    ``session`` and ``frame`` name the newest frame that was read, to drop its repeats.
+    """
+
+    generation: int
+    log_id: str
+    offset: int
+    session: str = ""
+    frame: int = -1
+
+
+class Message(NamedTuple):
+    """One message and where reading goes on after it."""
+
+    topic: Topic
+    partition: int
+    position: Position
+    value: bytes
+    headers: list[tuple[str, bytes]]
+    restarted: bool
+
+
+class _Cursor:
+    """One partition being read. ``attached`` is False until its topic has been found.
+
+    ``jump`` is the frame that did not follow the last one; seen again after a check, it is taken.
+    """
+
+    def __init__(self, topic: Topic, partition: int, position: Position | None) -> None:
+        self.topic, self.partition = topic, partition
+        self.position = position
+        self.attached = False
+        self.restarted = False
+        self.jump: tuple[str, int] | None = None
+
+    def follows(self, session: str, frame: int) -> bool:
+        """Say whether a frame may follow what was read, or was already found to come after a loss."""
+        at = self.position
+        if frame < 0 or at is None or not at.session or (session, frame) == self.jump:
+            return True
+        return frame <= at.frame + 1 if session == at.session else frame == 0
+
+
+class FrameConsumer:
+    """Reads partitions of topics, without consumer groups.
+
+    Parameters
+    ----------
+    bootstrap
+        Kafka bootstrap servers.
+    parts
+        Partitions to read, by (topic short name, partition), each from a position, or from the
+        oldest message with None.
+    fetch_wait_ms
+        How long the broker may hold a fetch. The embedded broker always uses all of it: short on
+        the hot path (5), long elsewhere (250).
+    start_at_end
+        Begin at the newest message instead of the oldest where no position is given.
+    name
+        The reader; what it releases is released under this name.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        parts: dict[tuple[str, int], Position | None],
+        *,
+        fetch_wait_ms: int,
+        start_at_end: bool = False,
+        name: str,
+    ) -> None:
+        self._log = Log(bootstrap, name)
+        self._start = OFFSET_END if start_at_end else OFFSET_BEGINNING
+        self._parts = {
+            key: _Cursor(topics.BY_NAME[key[0]], key[1], position) for key, position in parts.items()
+        }
+        self._by_name: dict[tuple[str, int], _Cursor] = {}
+        self._released: dict[tuple[str, int], int] = {}
+        self._suspect = True
+        self._checked_s = -CHECK_EVERY_S
+        self._consumer = Consumer(
+            client_config(bootstrap, name)
+            | {
+                "error_cb": self._notice,
+                "group.id": f"genesis-{name}",
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "error",
+                "fetch.wait.max.ms": fetch_wait_ms,
+                "fetch.error.backoff.ms": 20,
+                "fetch.queue.backoff.ms": 5,
+                "fetch.message.max.bytes": 4_000_000,
+                "queued.max.messages.kbytes": PREFETCH_KB,
+                "queued.min.messages": 1_000,
+                "allow.auto.create.topics": False,
+            }
+        )
+
+    def _notice(self, _error: KafkaError) -> None:
+        self._suspect = True
+
+    def poll(self, most: int, timeout_s: float = 0.0) -> list[Message]:
+        """Return up to ``most`` messages; with ``timeout_s`` 0 only what is already here."""
+        if self._suspect and not self._check():
+            if timeout_s:
+                self._consumer.consume(1, min(timeout_s, CHECK_EVERY_S))
+            return []
+        found: list[Message] = []
+        moved: set[_Cursor] = set()
+        for raw in self._consumer.consume(most, timeout_s):
+            cursor = self._by_name.get((raw.topic() or "", raw.partition() or 0))
+            if raw.error() is not None or cursor is None:
+                self._suspect = True
+            elif cursor not in moved and not self._take(cursor, raw, found):
+                moved.add(cursor)
+        now_s = time.monotonic()
+        if moved:
+            self._attach()
+        elif found:
+            self._checked_s = now_s
+        elif now_s - self._checked_s > IDLE_CHECK_S:
+            self._checked_s = now_s
+            self._suspect = self._suspect or self._changed()
+        return found
+
+    def positions(self) -> dict[tuple[str, int], Position | None]:
+        """Return where every partition is to be read on."""
+        return {key: cursor.position for key, cursor in self._parts.items()}
+
+    def release(self, positions: dict[tuple[str, int], Position | None]) -> None:
+        """Say that nothing before these positions will be asked for again by this reader."""
+        done = []
+        for key, position in positions.items():
+            if position and position.generation > self._released.get(key, 0):
+                done.append(TopicPartition(name_at(topics.BY_NAME[key[0]], position.generation), key[1], 0))
+                self._released[key] = position.generation
+        if done:
+            self._consumer.commit(offsets=done, asynchronous=True)
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._consumer.close()
+
+    def _take(self, cursor: _Cursor, raw: KafkaMessage, found: list[Message]) -> bool:
+        """Append the message unless it is a repeat; return False when the cursor must be looked at."""
+        at = cursor.position
+        assert at is not None
+        headers = raw.headers() or []
+        session, frame = at.session, -1
+        for name, value in headers:
+            if name == FRAME_HEADER:
+                session, _, number = value.decode().partition(":")
+                frame = int(number)
+            elif name == NEXT_HEADER:
+                cursor.position = at._replace(generation=int(value), log_id="", offset=0)
+                return False
+        if not cursor.follows(session, frame):
+            cursor.jump = (session, frame)
+            return False
+        repeat = session == at.session and 0 <= frame <= at.frame
+        newest = at.frame if frame < 0 or repeat else frame
+        cursor.position = Position(at.generation, at.log_id, (raw.offset() or 0) + 1, session, newest)
+        if not repeat:
+            restarted = cursor.restarted or (session, frame) == cursor.jump
+            value = raw.value() or b""
+            found.append(Message(cursor.topic, cursor.partition, cursor.position, value, headers, restarted))
+            cursor.restarted, cursor.jump = False, None
+        return True
+
+    def _changed(self) -> bool:
+        """Say whether a topic that is being read is no longer the log that it was."""
+        known = {name: c.position.log_id for (name, _), c in self._by_name.items() if c.position is not None}
+        try:
+            return self._log.ids(known, 1.0) != known
+        except BrokerUnreachable:
+            return True
+
+    def _check(self) -> bool:
+        """Find out, not too often, which log every topic is now; True when all have been found."""
+        now_s = time.monotonic()
+        if now_s - self._checked_s < CHECK_EVERY_S:
+            return False
+        self._checked_s = now_s
+        return self._attach()
+
+    def _attach(self) -> bool:
+        """Point every cursor at an existing log and assign them all."""
+        cursors = list(self._parts.values())
+        try:
+            existing = self._log.generations({c.topic.name: c.topic for c in cursors}.values(), 1.0)
+            ids = self._log.ids(
+                (name_at(topics.BY_NAME[name], g) for name, found in existing.items() for g in found), 1.0
+            )
+        except BrokerUnreachable:
+            self._suspect = True
+            return False
+        for cursor in cursors:
+            self._locate(cursor, existing[cursor.topic.name], ids)
+        self._assign(cursors)
+        self._suspect = not all(cursor.attached for cursor in cursors)
+        return not self._suspect
+
+    def _locate(self, cursor: _Cursor, existing: list[int], ids: dict[str, str]) -> None:
+        at = cursor.position
+        cursor.attached = bool(existing)
+        if not existing:
+            return
+        if at is not None and at.generation in existing:
+            log_id = ids.get(name_at(cursor.topic, at.generation), "")
+            if at.log_id in ("", log_id):
+                cursor.position = at._replace(log_id=log_id)
+                return
+        cursor.restarted = cursor.restarted or at is not None
+        generation = existing[-1] if self._start == OFFSET_END else existing[0]
+        offset = self._start if at is None else 0
+        session, frame = (at.session, at.frame) if at else ("", -1)
+        cursor.position = Position(
+            generation, ids.get(name_at(cursor.topic, generation), ""), offset, session, frame
+        )
+
+    def _assign(self, cursors: Iterable[_Cursor]) -> None:
+        self._by_name = {}
+        parts = []
+        for cursor in cursors:
+            if cursor.attached and cursor.position is not None:
+                name = name_at(cursor.topic, cursor.position.generation)
+                self._by_name[name, cursor.partition] = cursor
+                parts.append(TopicPartition(name, cursor.partition, cursor.position.offset))
+        self._consumer.assign(parts)

@@ -1,0 +1,296 @@
+"""The frame producer: bounded, ordered, aware of incarnations and generations.
+
+Law: a frame that was accepted is delivered in its partition's order, or its loss is reported.
+Each frame carries ``session:number`` in the header ``frame``; a repeat caused by a retry has the
+same number, and readers drop it.
+"""
+
+import functools
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Message as KafkaMessage
+
+from genesis.connectors import frames
+from genesis.connectors.kafka.log import (
+    GENERATIONS_KEPT,
+    NEXT_HEADER,
+    BrokerUnreachable,
+    Log,
+    client_config,
+    name_at,
+)
+from genesis.operators import topics
+from genesis.operators.topics import Topic
+
+QUEUE_MESSAGES = 20_000
+"""Most messages that wait for the broker; beyond it ``send`` raises QueueFull."""
+
+QUEUE_KB = 32_768
+"""Most kilobytes that wait for the broker; beyond it ``send`` raises QueueFull."""
+
+MESSAGE_OVERHEAD_BYTES = 200
+"""What a message costs the broker's memory besides its value, headers included; an estimate."""
+
+GENERATION_HARD_FACTOR = 4
+"""A generation that readers do not let go of may grow to this many times its size, then sends wait."""
+
+STALLED_S = 0.5
+"""After so long without a confirmation while frames wait, the incarnations are checked."""
+
+FRAME_HEADER = "frame"
+"""Header with ``session:number`` of a frame, for readers to drop repeats."""
+
+
+class QueueFull(BufferError):
+    """The producer's bounded queue is full: the broker is slow or gone. Wait, or drop and say so."""
+
+
+def readers_of(topic: Topic) -> tuple[str, ...]:
+    """Return the readers that must not miss a message of this topic."""
+    return ("market", "archive") if topic in topics.TICKS else ("archive",) if topic in topics.SIGNALS else ()
+
+
+class _Stream:
+    """Where one topic is being written."""
+
+    def __init__(self, generation: int, log_id: str) -> None:
+        self.generation = generation
+        self.log_id = log_id
+        self.sent_bytes = 0
+        self.numbers: dict[int, int] = {}
+
+
+class FrameProducer:
+    """Sends frames and JSON records.
+
+    Parameters
+    ----------
+    bootstrap
+        Kafka bootstrap servers.
+    shards
+        Partitions of the sharded topics, for topics that must be created.
+    embedded
+        True for the embedded broker: topics roll, and idempotent production is replaced by one
+        request in flight, since a broker that restarts forgets producer ids.
+    generation_bytes
+        Size at which a topic rolls; 0 for never. Ignored unless ``embedded``.
+    name
+        The process, for the client id.
+
+    Attributes
+    ----------
+    on_restart
+        Called with the short names of topics whose log began anew.
+    on_lost
+        Called with (topic short name, partition, watermark_ns) for a frame that was given up.
+    delivered_ns
+        Watermark of the newest frame that the broker has confirmed, by (topic short name, partition).
+    """
+
+    def __init__(
+        self, bootstrap: str, shards: int, *, embedded: bool, generation_bytes: int = 0, name: str
+    ) -> None:
+        self._bootstrap, self._shards, self._embedded, self._name = bootstrap, shards, embedded, name
+        self._generation_bytes = generation_bytes if embedded else 0
+        self._session = secrets.token_hex(6)
+        self._suspect = False
+        self._confirmed_s = time.monotonic()
+        self._log = Log(bootstrap, name)
+        self._streams: dict[str, _Stream] = {}
+        self.delivered_ns: dict[tuple[str, int], int] = {}
+        self.on_restart: Callable[[list[str]], None] = lambda _names: None
+        self.on_lost: Callable[[str, int, int], None] = lambda _name, _partition, _watermark_ns: None
+        self._producer = Producer(self._config())
+
+    def _config(self) -> dict[str, Any]:
+        order = {"max.in.flight": 1} if self._embedded else {"enable.idempotence": True}
+        return (
+            client_config(self._bootstrap, self._name)
+            | order
+            | {
+                "error_cb": self._notice,
+                "acks": "all",
+                "linger.ms": 0,
+                "message.timeout.ms": 0,
+                "queue.buffering.max.messages": QUEUE_MESSAGES,
+                "queue.buffering.max.kbytes": QUEUE_KB,
+                "message.max.bytes": 8_000_000,
+                "compression.type": "none",
+                "allow.auto.create.topics": False,
+            }
+        )
+
+    def _notice(self, _error: KafkaError) -> None:
+        self._suspect = True
+
+    @property
+    def log_ids(self) -> dict[str, str]:
+        """Incarnation of each topic written so far, by short name."""
+        return {name: stream.log_id for name, stream in self._streams.items()}
+
+    def send(
+        self, topic: Topic, partition: int, rows: np.ndarray[Any, Any], watermark_ns: int, cause_ns: int = 0
+    ) -> None:
+        """Queue one frame.
+
+        Raises
+        ------
+        QueueFull
+            When the bounded queue has no room; nothing was queued.
+        BrokerUnreachable
+            When a topic must be opened and the broker does not answer.
+        """
+        stream = self._stream(topic)
+        number = stream.numbers.get(partition, 0)
+        headers = frames.encode_headers(topic.rows, watermark_ns, cause_ns)
+        headers.append((FRAME_HEADER, f"{self._session}:{number}".encode()))
+        self._produce(
+            stream,
+            topic,
+            partition,
+            rows.tobytes(),
+            headers,
+            functools.partial(self._delivered, topic.name, partition, watermark_ns),
+        )
+        stream.numbers[partition] = number + 1
+
+    def send_record(self, topic: Topic, record: msgspec.Struct) -> None:
+        """Queue one JSON record on a topic of such; raises as ``send`` does."""
+        stream = self._stream(topic)
+        self._produce(stream, topic, 0, msgspec.json.encode(record), [("schema", topic.tag.encode())], None)
+
+    def poll(self) -> None:
+        """Serve delivery reports and look after the log when the connection was lost."""
+        self._producer.poll(0)
+        if not len(self._producer):
+            self._confirmed_s = time.monotonic()
+        if self._suspect or time.monotonic() - self._confirmed_s > STALLED_S:
+            self._verify()
+
+    def flush(self, timeout_s: float) -> int:
+        """Wait for what is queued to be delivered; return how many messages still wait."""
+        return int(self._producer.flush(timeout_s))
+
+    def _produce(
+        self,
+        stream: _Stream,
+        topic: Topic,
+        partition: int,
+        value: bytes,
+        headers: frames.Headers,
+        report: Callable[[KafkaError | None, KafkaMessage], None] | None,
+    ) -> None:
+        if self._generation_bytes and stream.sent_bytes > self._generation_bytes:
+            self._roll(topic, stream)
+        try:
+            self._producer.produce(
+                name_at(topic, stream.generation),
+                value,
+                partition=partition,
+                headers=headers,
+                on_delivery=report,
+            )
+        except BufferError:
+            self.poll()
+            raise QueueFull(
+                f"{QUEUE_MESSAGES} messages or {QUEUE_KB} kB already wait for the broker"
+            ) from None
+        stream.sent_bytes += len(value) + MESSAGE_OVERHEAD_BYTES
+
+    def _delivered(
+        self, name: str, partition: int, watermark_ns: int, error: KafkaError | None, _message: KafkaMessage
+    ) -> None:
+        if error is None:
+            self.delivered_ns[name, partition] = watermark_ns
+            self._confirmed_s = time.monotonic()
+        else:
+            self.on_lost(name, partition, watermark_ns)
+
+    def _stream(self, topic: Topic) -> _Stream:
+        stream = self._streams.get(topic.name)
+        if stream is None:
+            stream = self._streams[topic.name] = self._open(topic)
+        return stream
+
+    def _open(self, topic: Topic) -> _Stream:
+        """Find the newest generation; finish the one before it, in case its writer died in between."""
+        existing = self._log.generations([topic])[topic.name]
+        if not existing:
+            self._log.create(topic, 0, self._shards)
+        newest = existing[-1] if existing else 0
+        if len(existing) > 1:
+            self._mark_end(topic, existing[-2], newest)
+        name = name_at(topic, newest)
+        return _Stream(newest, self._log.ids([name]).get(name, ""))
+
+    def _verify(self) -> None:
+        """Ask whether the topics are still those that were being written; create what is gone."""
+        self._confirmed_s = time.monotonic()
+        by_name = {name_at(topics.BY_NAME[name], s.generation): name for name, s in self._streams.items()}
+        try:
+            ids = self._log.ids(by_name, 1.0)
+            for full_name in by_name.keys() - ids.keys():
+                name = by_name[full_name]
+                self._log.create(topics.BY_NAME[name], self._streams[name].generation, self._shards)
+            ids = self._log.ids(by_name, 1.0)
+        except BrokerUnreachable:
+            return
+        self._suspect = False
+        restarted = [
+            name for full, name in by_name.items() if ids.get(full, "") != self._streams[name].log_id
+        ]
+        for full_name, name in by_name.items():
+            self._streams[name].log_id = ids.get(full_name, "")
+        if restarted:
+            self.on_restart(restarted)
+
+    def _roll(self, topic: Topic, stream: _Stream) -> None:
+        """Begin the next generation, unless a reader still needs the oldest one."""
+        existing = self._log.generations([topic])[topic.name]
+        surplus = [
+            generation for generation in existing if generation <= stream.generation - GENERATIONS_KEPT + 1
+        ]
+        if not all(self._released(topic, generation) for generation in surplus):
+            if stream.sent_bytes > GENERATION_HARD_FACTOR * self._generation_bytes:
+                self.poll()
+                raise QueueFull(f"readers of {topic.full_name} are {len(existing)} generations behind")
+            return
+        self._log.delete(name_at(topic, generation) for generation in surplus)
+        self._log.create(topic, stream.generation + 1, self._shards)
+        self._mark_end(topic, stream.generation, stream.generation + 1)
+        name = name_at(topic, stream.generation + 1)
+        stream.generation += 1
+        stream.sent_bytes = 0
+        stream.log_id = self._log.ids([name]).get(name, "")
+
+    def _mark_end(self, topic: Topic, generation: int, following: int) -> None:
+        for partition in range(self._shards if topic.sharded else 1):
+            self._producer.produce(
+                name_at(topic, generation),
+                b"",
+                partition=partition,
+                headers=[(NEXT_HEADER, b"%d" % following)],
+            )
+
+    def _released(self, topic: Topic, generation: int) -> bool:
+        """Say whether every reader that must not miss anything works in a later generation."""
+        partitions = range(self._shards if topic.sharded else 1)
+        later = [g for g in self._log.generations([topic])[topic.name] if g > generation]
+        for reader in readers_of(topic):
+            asker = Consumer(
+                client_config(self._bootstrap, f"{reader}-offsets") | {"group.id": f"genesis-{reader}"}
+            )
+            try:
+                wanted = [TopicPartition(name_at(topic, g), p) for g in later for p in partitions]
+                done = {part.partition for part in asker.committed(wanted, timeout=5.0) if part.offset >= 0}
+            finally:
+                asker.close()
+            if done != set(partitions):
+                return False
+        return True
