@@ -244,6 +244,11 @@ GAP = RowSchema(
         Field("start_ns", "<i8", "newest time known to be complete, venue clock, ns since the epoch"),
         Field("end_ns", "<i8", "when the stream was whole again, venue clock; 0 while still open"),
         _RECV,
+        Field(
+            "effective_ns",
+            "<i8",
+            "when it counts: start_ns (end_ns once closed), or if later the connection's watermark when noticed + 1 ns",
+        ),
         Field("revision", "<i8", "0 when the gap is first seen, 1 when it is closed"),
         Field("first_missing_id", "<i8", "first id that is missing, 0 when the stream has no ids"),
         Field("last_missing_id", "<i8", "last id that is missing, 0 when unknown"),
@@ -262,7 +267,7 @@ BAR = RowSchema(
     (
         Field("open_ns", "<i8", "start of the bar, venue clock, ns since the epoch"),
         Field("interval_ns", "<i8", "length of the bar, ns"),
-        Field("revision", "<i8", "0 when the bar closes, one more for every late trade that amends it"),
+        Field("revision", "<i8", "0 when the bar closes, one more for every late trade or late gap that amends it"),
         Field("effective_ns", "<i8", "when this revision became known, venue clock, ns since the epoch"),
         Field("open", "<f8", "first price, by (event time, trade id)"),
         Field("high", "<f8", "highest price"),
