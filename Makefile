@@ -23,7 +23,7 @@ help: ## List the targets
 		printf '%-14s %s\n' "$$target" "$$text"; done
 
 up: .venv/.runtime ## Set up, then run the whole system on this machine
-	@$(PY) -m genesis.cli.main up $(ARGS)
+	@.venv/bin/genesis up $(ARGS)
 
 test: .venv/.dev ## Set up, then run all tests
 	@$(PY) -m pytest $(ARGS)
