@@ -45,7 +45,14 @@ class Settings(BaseSettings):
         Path(".genesis"), description="folder for all that is kept: store, recovery, logs, run file"
     )
     broker: str = Field("", description="Kafka bootstrap servers; empty for the embedded broker")
+    embedded_broker: bool = Field(
+        False,
+        description="set by `genesis up`: the broker is the embedded one, so topics roll to bound its memory",
+    )
     store_url: str = Field("", description="ClickHouse HTTP address; empty for the embedded store")
+    store_port: int = Field(
+        0, ge=0, le=65_535, description="loopback port of the embedded store; 0 for a free one"
+    )
     store_user: str = Field("default", description="ClickHouse user")
     store_password: SecretStr = Field(SecretStr(""), description="ClickHouse password")
     database: str = Field("genesis", description="ClickHouse database", pattern=r"^[a-z_][a-z0-9_]*$")
@@ -68,7 +75,7 @@ class Settings(BaseSettings):
     )
     epoch_s: float = Field(5.0, gt=0.0, le=600.0, description="time between recovery snapshots of a flow")
     generation_mb: int = Field(
-        24, ge=1, le=65_536, description="embedded broker: a topic starts a new generation after this many MB"
+        8, ge=1, le=65_536, description="embedded broker: a topic starts a new generation after this many MB"
     )
     metrics_port: int = Field(0, ge=0, le=65_535, description="port for Prometheus metrics; 0 for none")
     log_level: str = Field(

@@ -1,0 +1,121 @@
+"""Memory (PSS) of the whole embedded system at 1,000 messages a second, over time."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+LIMIT_MB = 1_000.0
+SAMPLE_EVERY_S = 5.0
+WARM_UP_SHARE = 0.34
+"""The first third of the run fills caches and generations; the slope is fitted to the rest."""
+
+
+def tree(root: int) -> list[int]:
+    """Return a process and all its descendants."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            children.setdefault(int(fields[1]), []).append(int(entry.name))
+    found, front = [], [root]
+    while front:
+        pid = front.pop()
+        found.append(pid)
+        front += children.get(pid, [])
+    return found
+
+
+def pss_mb(pid: int) -> float:
+    """Return the proportional set size of a process; 0 when it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return sum(float(line.split()[1]) / 1e3 for line in lines if line.startswith("Pss:"))
+
+
+def part_of(pid: int) -> str:
+    """Return the component that a process is."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+    except OSError:
+        return "gone"
+    if "run" in words:
+        return words[words.index("run") + 1]
+    return "broker" if "broker" in words else "supervisor"
+
+
+def run(minutes: float = 30.0) -> list[dict[str, object]]:
+    """Start the system without a screen, watch it, and report peak, slope and parts."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [
+            sys.executable,
+            "-m",
+            "genesis.cli.main",
+            "up",
+            "--headless",
+            "--data",
+            folder,
+            "--rate",
+            "1000",
+        ]
+        system = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            samples = _watch(system.pid, minutes * 60)
+        finally:
+            system.send_signal(signal.SIGINT)
+            system.wait(60)
+    times_s = np.array([at for at, _ in samples])
+    totals = np.array([sum(parts.values()) for _, parts in samples])
+    late = times_s > times_s[-1] * WARM_UP_SHARE
+    slope = float(np.polyfit(times_s[late] / 60, totals[late], 1)[0])
+    peak = float(totals.max())
+    limit = f"limit {LIMIT_MB:,.0f} MB"
+    rows: list[dict[str, object]] = [
+        {
+            "name": f"peak PSS in {minutes:g} min",
+            "value": peak,
+            "unit": "MB",
+            "baseline": limit,
+            "ratio": peak / LIMIT_MB,
+        },
+        {"name": "growth after warm-up", "value": slope, "unit": "MB/min", "baseline": None, "ratio": None},
+    ]
+    last = samples[-1][1]
+    rows += [
+        {
+            "name": f"PSS of {part} at the end",
+            "value": last[part],
+            "unit": "MB",
+            "baseline": None,
+            "ratio": None,
+        }
+        for part in sorted(last)
+    ]
+    return rows
+
+
+def _watch(pid: int, length_s: float) -> list[tuple[float, dict[str, float]]]:
+    started_s = time.monotonic()
+    samples = []
+    while (at_s := time.monotonic() - started_s) < length_s:
+        parts: dict[str, float] = {}
+        for child in tree(pid):
+            name = part_of(child)
+            parts[name] = parts.get(name, 0.0) + pss_mb(child)
+        samples.append((at_s, parts))
+        if len(samples) % 12 == 0:
+            print(f"    {at_s / 60:5.1f} min  {sum(parts.values()):6.0f} MB", flush=True)
+        if not Path(f"/proc/{pid}").exists() or os.waitpid(pid, os.WNOHANG)[0]:
+            raise RuntimeError("the system ended before its time; see its logs")
+        time.sleep(SAMPLE_EVERY_S)
+    return samples

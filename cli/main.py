@@ -1,0 +1,109 @@
+"""The `genesis` command: registers the subcommands and turns known failures into sentences."""
+
+import errno
+import os
+import sys
+import traceback
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genesis.cli.errors import CommandError
+
+EXPECTED = (
+    "CommandError",
+    "SettingsError",
+    "BrokerUnreachable",
+    "BrokerMissing",
+    "RecordingError",
+    "StoreError",
+    "VenueError",
+    "FeedError",
+)
+"""Names of exceptions whose message is a sentence for the user."""
+
+STORAGE_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"genesis {metadata.version('genesis-stream')}")
+        raise typer.Exit
+
+
+def _application() -> typer.Typer:
+    from genesis.cli import doctor, processes, record, replay, sql, topics, up, venue
+    from genesis.cli import dashboard as dashboard_command
+
+    app = typer.Typer(
+        name="genesis",
+        help="Market intelligence and disciplined execution for small crypto accounts.",
+        epilog="Start with `genesis up`; look with `genesis tui`; ask with `genesis sql`.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback()
+    def root(
+        version: Annotated[
+            bool,
+            typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end."),
+        ] = False,
+    ) -> None:
+        """Market intelligence and disciplined execution for small crypto accounts."""
+
+    app.command("up")(up.up)
+    app.command("replay")(replay.replay)
+    app.command("tui")(dashboard_command.tui)
+    app.command("venue")(venue.venue)
+    app.command("record")(record.record)
+    app.command("sql")(sql.sql)
+    app.command("topics")(topics.topics)
+    app.command("doctor")(doctor.doctor)
+    app.add_typer(processes.app, name="run", hidden=True)
+    return app
+
+
+def _sentence(error: BaseException) -> str | None:
+    """Return the sentence for a failure that is not a defect of ours, else None."""
+    if isinstance(error, OSError) and error.errno in STORAGE_FULL:
+        where = f" at {error.filename}" if error.filename else ""
+        return f"the disk is full{where}. Free some space, or choose another data folder with --data"
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return f"the port is in use by another program ({error.strerror}). Choose another with --port, or 0 for a free one"
+    if type(error).__name__ in EXPECTED or isinstance(error, CommandError):
+        return str(error)
+    if isinstance(error, PermissionError | FileNotFoundError | IsADirectoryError):
+        return f"{error.filename or 'a file'}: {(error.strerror or str(error)).lower()}"
+    return None
+
+
+def _report_defect(error: BaseException) -> str:
+    data = Path(os.environ.get("GENESIS_DATA", ".genesis"))
+    target = (data if data.is_dir() else Path()) / "genesis-defect.log"
+    try:
+        target.write_text("".join(traceback.format_exception(error)))
+    except OSError:
+        return f"a defect in GENESIS: {type(error).__name__}: {error}"
+    return f"a defect in GENESIS: {type(error).__name__}: {error}. What led to it is in {target}"
+
+
+def main() -> None:
+    """Run the command line; the exit status is 0 only when the command did what was asked."""
+    try:
+        _application()()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001 - the last place where a failure can become a sentence
+        sys.stderr.write(f"genesis: {_sentence(error) or _report_defect(error)}\n")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""`genesis run NAME`: one part of the system in this process, as the supervisor and containers start it."""
+
+import typer
+
+from genesis.cli.venue import venue
+from genesis.connectors import logs, settings
+
+app = typer.Typer(
+    help="Run one part of the system in this process, configured by GENESIS_* variables alone.",
+    no_args_is_help=True,
+)
+app.command("venue")(venue)
+
+
+@app.command()
+def feed() -> None:
+    """Read the venue's streams into the tick topics.
+
+    Example: GENESIS_VENUE_URL=http://127.0.0.1:9000 GENESIS_BROKER=127.0.0.1:9092 genesis run feed
+    """
+    configured = settings.read()
+    logs.configure("feed", configured.log_level)
+    from genesis.connectors.feed.main import run
+
+    raise typer.Exit(run(configured))
+
+
+@app.command()
+def market() -> None:
+    """Compute signals from the tick topics: bars, liquidity, correlation, market state.
+
+    Example: GENESIS_BROKER=127.0.0.1:9092 GENESIS_WORKERS=2 genesis run market
+    """
+    configured = settings.read()
+    logs.configure("market", configured.log_level)
+    from genesis.flows.market import main
+
+    raise typer.Exit(main(configured))
+
+
+@app.command()
+def store() -> None:
+    """Write every topic to ClickHouse; without GENESIS_STORE_URL open the embedded store and serve it.
+
+    Example: GENESIS_BROKER=127.0.0.1:9092 GENESIS_STORE_URL=http://clickhouse:8123 genesis run store
+    """
+    configured = settings.read()
+    logs.configure("store", configured.log_level)
+    from genesis.flows.archive import main
+
+    raise typer.Exit(main(configured))
+
+
+@app.command()
+def dashboard() -> None:
+    """Show the dashboard of a running system on this terminal.
+
+    Example: GENESIS_DATA=.genesis genesis run dashboard
+    """
+    configured = settings.read()
+    logs.configure("dashboard", configured.log_level)
+    from genesis.tui.app import run
+
+    raise typer.Exit(run(configured))

@@ -1,0 +1,219 @@
+"""The supervisor: starts the parts in order, keeps them alive, stops them all, leaves nothing behind.
+
+Law: one system per data folder (an advisory lock holds it); a dead part is restarted with a growing
+pause; a part that keeps dying is reported; whatever happens, no process and no port stays.
+"""
+
+import fcntl
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import IO, Any
+
+from genesis.cli.child import Child
+from genesis.cli.errors import CommandError
+from genesis.connectors import broker, run_file, settings
+from genesis.connectors.kafka import ensure_topics
+from genesis.connectors.settings import Settings
+
+READY_TIMEOUT_S = 90.0
+"""Longest time for one part to serve; a first start compiles kernels."""
+
+STOP_GRACE_S = 12.0
+"""Longest time for one part to finish what it holds."""
+
+TICK_S = 0.1
+"""How often the supervisor looks at its children."""
+
+Notice = Callable[[str], None]
+
+
+class Supervisor:
+    """The parts of one system on this machine.
+
+    Parameters
+    ----------
+    configured
+        Settings for all parts; an empty broker or store address means the embedded one.
+    notice
+        Called with a sentence whenever something happens that a person should know.
+    """
+
+    def __init__(self, configured: Settings, notice: Notice) -> None:
+        self.settings = configured
+        self.data = configured.data
+        self.notice = notice
+        self.children: dict[str, Child] = {}
+        self.finished: dict[str, int] = {}
+        self._finite: set[str] = set()
+        self._facts: dict[str, Any] = {}
+        self._lock: IO[str] | None = None
+        self._stop_asked = False
+
+    def __enter__(self) -> "Supervisor":
+        self._take_lock()
+        (self.data / "logs").mkdir(parents=True, exist_ok=True)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _on_signal(self, _number: int, _frame: object) -> None:
+        self._stop_asked = True
+
+    @property
+    def stop_asked(self) -> bool:
+        """Whether a person or a signal has asked the system to end."""
+        return self._stop_asked
+
+    def _take_lock(self) -> None:
+        try:
+            self.data.mkdir(parents=True, exist_ok=True)
+            lock = (self.data / "lock").open("a+")
+        except OSError as error:
+            raise CommandError(
+                f"the data folder {self.data} cannot be used: {error.strerror}. Choose another with --data"
+            ) from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            lock.close()
+            raise CommandError(
+                f"a system is already running on {self.data} (process {holder}). "
+                "Attach to it with `genesis tui`, stop it with Ctrl-C there, or use another folder with --data"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        self._lock = lock
+
+    def start_broker(self) -> None:
+        """Start the embedded broker, unless a cluster is configured, and make the topics."""
+        if not self.settings.broker:
+            port = broker.free_port()
+            self.settings = self.settings.model_copy(
+                update={"broker": f"127.0.0.1:{port}", "embedded_broker": True}
+            )
+            child = self._add("broker", lambda: broker.command(port))
+            child.start()
+            broker.await_ready(self.settings.broker, child.process)
+            child.state = "running"
+        ensure_topics(self.settings.broker, self.settings.shards)
+        self._write_run_file()
+
+    def start(
+        self, name: str, *options: str, finite: bool = False, foreground: bool = False
+    ) -> dict[str, Any]:
+        """Start one of our own parts and wait until it serves; return what it said of itself.
+
+        A ``finite`` part may end with status 0 when its work is done.
+
+        Raises
+        ------
+        CommandError
+            When it ends, or is silent for READY_TIMEOUT_S; the sentence has its last words.
+        """
+        command = [sys.executable, "-m", "genesis.cli.main", "run", name, *options]
+        child = self._add(name, lambda: command, foreground=foreground)
+        if finite:
+            self._finite.add(name)
+        child.start()
+        if foreground:
+            child.state = "running"
+            return {}
+        facts = child.await_ready(READY_TIMEOUT_S)
+        if facts is None:
+            words = child.last_words()
+            raise CommandError(
+                f"{name} did not start: {words or 'it said nothing'} (log: {self.data}/logs/{name}.log)"
+            )
+        self._learn(name, facts)
+        return facts
+
+    def _add(self, name: str, command: Callable[[], list[str]], *, foreground: bool = False) -> Child:
+        child = Child(name, command, self._environment, self.data / "logs", foreground=foreground)
+        self.children[name] = child
+        return child
+
+    def _environment(self) -> dict[str, str]:
+        return settings.to_environment(self.settings)
+
+    def _learn(self, name: str, facts: dict[str, Any]) -> None:
+        update = {key: facts[key] for key in ("store_url", "venue_url") if key in facts}
+        self._facts |= update
+        if "venue_url" in update:
+            self.settings = self.settings.model_copy(update={"venue_url": update["venue_url"]})
+        port = str(facts.get("store_url", "")).rpartition(":")[2]
+        if name == "store" and port.isdigit():
+            self.settings = self.settings.model_copy(update={"store_port": int(port)})
+        self._write_run_file()
+
+    def _write_run_file(self) -> None:
+        run_file.write(
+            self.data,
+            run_file.RunFile(
+                pid=os.getpid(),
+                broker=self.settings.broker,
+                store_url=self._facts.get("store_url", self.settings.store_url),
+                venue_url=self._facts.get("venue_url", ""),
+                shards=self.settings.shards,
+                states={name: child.state for name, child in self.children.items()},
+                restarts={name: child.restarts for name, child in self.children.items()},
+            ),
+        )
+
+    def run(self, until: Callable[[], bool]) -> None:
+        """Look after the parts until ``until`` says so, or somebody asks for the end."""
+        while not self._stop_asked and not until():
+            if any([self._look_after(child) for child in self.children.values()]):
+                self._write_run_file()
+            time.sleep(TICK_S)
+
+    def _look_after(self, child: Child) -> bool:
+        """Restart what has died; return whether anything changed."""
+        if child.restart_at_s is not None:
+            if time.monotonic() < child.restart_at_s:
+                return False
+            child.start()
+            if child.name == "broker":
+                child.state = "running"
+            return True
+        before = child.state
+        status = child.exited()
+        if status is None:
+            return child.state != before
+        if child.name in self.finished:
+            return False
+        if status == 0 and child.name in self._finite:
+            self.finished[child.name] = status
+            child.state = "finished"
+            return True
+        words = child.last_words()
+        child.schedule_restart()
+        self.notice(
+            f"{child.name} keeps ending ({child.restarts} times); next try in {child.restart_at_s - time.monotonic():.0f} s. "
+            f"Last words: {words or 'none'}. Log: {self.data}/logs/{child.name}.log"
+            if child.state == "crash loop" and child.restart_at_s is not None
+            else f"{child.name} ended with status {status} and is started again"
+        )
+        return True
+
+    def stop(self) -> None:
+        """Stop everything, producers before consumers, and give the data folder back."""
+        order = ("dashboard", "venue", "feed", "market", "store", "archive", "broker")
+        for name in sorted(self.children, key=lambda name: order.index(name) if name in order else -1):
+            self.children[name].stop(STOP_GRACE_S, at_once=name == "broker")
+        if self._lock is not None:
+            run_file.path_in(self.data).unlink(missing_ok=True)
+            self._lock.truncate(0)
+            self._lock.close()
+            self._lock = None

@@ -1,0 +1,93 @@
+"""`genesis up`: the whole system on this machine, with one command."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genesis.cli import options
+from genesis.cli.supervisor import Supervisor
+from genesis.connectors.broker import free_port
+from genesis.connectors.settings import Settings, Venue
+
+
+def up(
+    more: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE]…", help="More recordings for --replay.")
+    ] = None,
+    replay: Annotated[
+        list[Path] | None, typer.Option("--replay", metavar="FILE…", help="Play recordings instead.")
+    ] = None,
+    venue: Annotated[
+        Venue, typer.Option(help="Where data comes from: simulator, or live public Binance data.")
+    ] = (Venue.SIMULATOR),
+    speed: Annotated[str, typer.Option(help="Speed of a recording: a number, or max.")] = "1",
+    symbols: Annotated[str | None, typer.Option(help="Instruments, as spot:BTCUSDT,usdm:ETHUSDT.")] = None,
+    synthetic: Annotated[int, typer.Option(min=1, max=200, help="Symbols of the synthetic market.")] = 20,
+    seed: Annotated[int, typer.Option(help="Seed of the synthetic market.")] = 1,
+    rate: Annotated[float, typer.Option(min=1, help="Messages a second of the synthetic market.")] = 1_000,
+    headless: Annotated[bool, typer.Option("--headless", help="Without a dashboard.")] = False,
+    data: options.Data = None,
+) -> None:
+    """Start broker, store, simulator, feed, flows and dashboard; stop them all with q or Ctrl-C.
+
+    Without options it runs a synthetic market of 20 correlated symbols and needs no network.
+
+    Examples:
+
+      genesis up
+
+      genesis up --headless --data /tmp/try
+
+      genesis up --replay btc.txt.gz eth.txt.gz --speed 10
+
+      genesis up --venue binance --symbols spot:BTCUSDT,spot:ETHUSDT
+    """
+    configured = options.configured(data, venue=venue, symbols=symbols)
+    files = options.recordings([*(replay or []), *(more or [])])
+    source = played(files, options.speed(speed)) if files else synthesised(synthetic, seed, rate)
+    screen = not headless and sys.stdout.isatty() and sys.stdin.isatty()
+    say = (lambda _sentence: None) if screen else (lambda sentence: typer.echo(sentence, err=True))
+    with Supervisor(configured, say) as system:
+        typer.echo("Starting broker, store, flows and feed; the first time this takes a minute.", err=True)
+        start_parts(system, source)
+        if screen:
+            system.start("dashboard", finite=True, foreground=True)
+            system.run(until=lambda: "dashboard" in system.finished)
+        else:
+            typer.echo(addresses(system), err=True)
+            system.run(until=lambda: False)
+        typer.echo("Stopping.", err=True)
+
+
+def played(files: list[Path], speed: str) -> list[str]:
+    """Return the simulator's options for recordings."""
+    return [*(part for file in files for part in ("--replay", str(file))), "--speed", speed]
+
+
+def synthesised(symbols: int, seed: int, rate_hz: float) -> list[str]:
+    """Return the simulator's options for a synthetic market."""
+    return ["--synthetic", str(symbols), "--seed", str(seed), "--rate", str(rate_hz), "--speed", "1"]
+
+
+def start_parts(system: Supervisor, source: list[str]) -> None:
+    """Start everything but the dashboard, each part when what it needs is there."""
+    system.start_broker()
+    system.start("store")
+    system.start("market")
+    if system.settings.venue is Venue.SIMULATOR:
+        system.start("venue", *source, "--port", str(free_port()))
+    system.start("feed", finite=True)
+
+
+def addresses(system: Supervisor) -> str:
+    """Return a few lines that say how to reach the running system."""
+    run: Settings = system.settings
+    return (
+        f"Running on {run.data} (Ctrl-C stops it)\n"
+        f"  look      genesis tui --data {run.data}\n"
+        f"  ask       genesis sql --data {run.data} 'SELECT symbol, count() FROM trades GROUP BY symbol'\n"
+        f"  ClickHouse HTTP, read-only: http://127.0.0.1:{run.store_port}\n"
+        f"  Kafka: {run.broker}"
+    )
