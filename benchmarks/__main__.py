@@ -57,7 +57,8 @@ def _line(row: dict[str, object]) -> str:
 def _machine() -> str:
     found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     cores = subprocess.run(["nproc"], capture_output=True, text=True, check=True).stdout.strip()
-    return f"{cores} cores, {found.group(1) if found else platform.processor()}, Python {platform.python_version()}"
+    model = found.group(1) if found else platform.processor()
+    return f"{cores} cores, {model}, Python {platform.python_version()}"
 
 
 def _write_page(results: list[dict[str, object]]) -> None:

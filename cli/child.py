@@ -71,7 +71,7 @@ class Child:
         self._foreground = foreground
         self._deaths: deque[float] = deque(maxlen=CRASH_LOOP_DEATHS)
         self._started_s = 0.0
-        self._delay_s = 0.0
+        self.pause_s = 0.0
         self._ready: queue.Queue[dict[str, Any]] = queue.Queue()
         self.process: subprocess.Popen[bytes] | None = None
         self.state = "stopped"
@@ -137,10 +137,10 @@ class Child:
         now_s = time.monotonic()
         self._deaths.append(now_s)
         lived_s = now_s - self._started_s
-        self._delay_s = (
-            0.0 if lived_s > STABLE_S else min(max(2 * self._delay_s, BACKOFF_FIRST_S), BACKOFF_MOST_S)
+        self.pause_s = (
+            0.0 if lived_s > STABLE_S else min(max(2 * self.pause_s, BACKOFF_FIRST_S), BACKOFF_MOST_S)
         )
-        self.restart_at_s = now_s + self._delay_s
+        self.restart_at_s = now_s + self.pause_s
         self.restarts += 1
         looping = len(self._deaths) == CRASH_LOOP_DEATHS and now_s - self._deaths[0] < CRASH_LOOP_S
         self.state = "crash loop" if looping else "restarting"

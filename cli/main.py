@@ -34,8 +34,8 @@ def _version(asked: bool) -> None:
 
 
 def _application() -> typer.Typer:
-    from genesis.cli import doctor, processes, record, replay, sql, topics, up, venue
     from genesis.cli import dashboard as dashboard_command
+    from genesis.cli import doctor, processes, record, replay, sql, topics, up, venue
 
     app = typer.Typer(
         name="genesis",
@@ -73,7 +73,7 @@ def _sentence(error: BaseException) -> str | None:
         where = f" at {error.filename}" if error.filename else ""
         return f"the disk is full{where}. Free some space, or choose another data folder with --data"
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
-        return f"the port is in use by another program ({error.strerror}). Choose another with --port, or 0 for a free one"
+        return "the port is in use by another program. Choose another with --port, or 0 for a free one"
     if type(error).__name__ in EXPECTED or isinstance(error, CommandError):
         return str(error)
     if isinstance(error, PermissionError | FileNotFoundError | IsADirectoryError):

@@ -49,7 +49,7 @@ class Supervisor:
         self.children: dict[str, Child] = {}
         self.finished: dict[str, int] = {}
         self._finite: set[str] = set()
-        self._facts: dict[str, Any] = {}
+        self._facts: dict[str, str] = {}
         self._lock: IO[str] | None = None
         self._stop_asked = False
 
@@ -89,7 +89,7 @@ class Supervisor:
             lock.close()
             raise CommandError(
                 f"a system is already running on {self.data} (process {holder}). "
-                "Attach to it with `genesis tui`, stop it with Ctrl-C there, or use another folder with --data"
+                "Attach to it with `genesis tui`, stop it with Ctrl-C, or use another folder with --data"
             ) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
@@ -148,8 +148,8 @@ class Supervisor:
         return settings.to_environment(self.settings)
 
     def _learn(self, name: str, facts: dict[str, Any]) -> None:
-        update = {key: facts[key] for key in ("store_url", "venue_url") if key in facts}
-        self._facts |= update
+        update = {key: str(facts[key]) for key in ("store_url", "venue_url") if key in facts}
+        self._facts.update(update)
         if "venue_url" in update:
             self.settings = self.settings.model_copy(update={"venue_url": update["venue_url"]})
         port = str(facts.get("store_url", "")).rpartition(":")[2]
@@ -174,7 +174,8 @@ class Supervisor:
     def run(self, until: Callable[[], bool]) -> None:
         """Look after the parts until ``until`` says so, or somebody asks for the end."""
         while not self._stop_asked and not until():
-            if any([self._look_after(child) for child in self.children.values()]):
+            changes = [self._look_after(child) for child in self.children.values()]
+            if any(changes):
                 self._write_run_file()
             time.sleep(TICK_S)
 
@@ -197,15 +198,17 @@ class Supervisor:
             self.finished[child.name] = status
             child.state = "finished"
             return True
-        words = child.last_words()
         child.schedule_restart()
-        self.notice(
-            f"{child.name} keeps ending ({child.restarts} times); next try in {child.restart_at_s - time.monotonic():.0f} s. "
-            f"Last words: {words or 'none'}. Log: {self.data}/logs/{child.name}.log"
-            if child.state == "crash loop" and child.restart_at_s is not None
-            else f"{child.name} ended with status {status} and is started again"
-        )
+        self.notice(self._obituary(child, status))
         return True
+
+    def _obituary(self, child: Child, status: int) -> str:
+        if child.state != "crash loop":
+            return f"{child.name} ended with status {status} and is started again"
+        return (
+            f"{child.name} keeps ending ({child.restarts} times); next try in {child.pause_s:.0f} s. "
+            f"Last words: {child.last_words() or 'none'}. Log: {self.data}/logs/{child.name}.log"
+        )
 
     def stop(self) -> None:
         """Stop everything, producers before consumers, and give the data folder back."""

@@ -11,7 +11,7 @@ one more than the last; what is in doubt is read again after the check.
 
 import time
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, TopicPartition
 from confluent_kafka import Message as KafkaMessage
@@ -180,7 +180,7 @@ class FrameConsumer:
         """Append the message unless it is a repeat; return False when the cursor must be looked at."""
         at = cursor.position
         assert at is not None
-        headers = raw.headers() or []
+        headers = cast("list[tuple[str, bytes]]", raw.headers() or [])
         session, frame = at.session, -1
         for name, value in headers:
             if name == FRAME_HEADER:

@@ -16,7 +16,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from genesis.operators import topics
 from genesis.operators.topics import Topic
@@ -183,6 +184,6 @@ def _check_partitions(log: Log, existing: dict[str, list[int]], shards: int) -> 
         have, want = len(found[name_at(topic, generation)].partitions), shards if topic.sharded else 1
         if have != want:
             raise ValueError(
-                f"topic {name_at(topic, generation)} has {have} partitions and GENESIS_SHARDS asks for {want}: "
-                "set GENESIS_SHARDS to what is there, or start with empty topics"
+                f"topic {name_at(topic, generation)} has {have} partitions, but GENESIS_SHARDS asks for "
+                f"{want}: set GENESIS_SHARDS to what is there, or start with empty topics"
             )
