@@ -148,7 +148,7 @@ class Supervisor:
         return settings.to_environment(self.settings)
 
     def _learn(self, name: str, facts: dict[str, Any]) -> None:
-        update = {key: str(facts[key]) for key in ("store_url", "venue_url") if key in facts}
+        update: dict[str, str] = {key: str(facts[key]) for key in ("store_url", "venue_url") if key in facts}
         self._facts.update(update)
         if "venue_url" in update:
             self.settings = self.settings.model_copy(update={"venue_url": update["venue_url"]})

@@ -193,7 +193,7 @@ class FrameProducer:
                 name_at(topic, stream.generation),
                 value,
                 partition=partition,
-                headers=headers,
+                headers=cast("list[tuple[str, str | bytes | None]]", headers),
                 on_delivery=report,
             )
         except BufferError:
