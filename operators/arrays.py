@@ -1,0 +1,97 @@
+"""Arrays: the types that kernels share, and the one way to compile a kernel.
+
+A kernel is a function ``(state, arrays, params) -> (state, arrays)``. Its state is *used up*: the
+arrays inside may be overwritten, so the caller goes on with the state that is returned (and copies
+it for a snapshot, see `copied`). All other arguments are left as they were.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from genesis.operators.records import PADDING, RowSchema
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Words = NDArray[np.uint64]
+Bools = NDArray[np.bool_]
+Rows = np.ndarray[Any, np.dtype[np.void]]
+
+F = TypeVar("F", bound=Callable[..., Any])
+S = TypeVar("S", bound=NamedTuple)
+
+NEVER_NS = -(2**62)
+"""A time before all others, for "has not happened yet"."""
+
+
+def kernel(function: F) -> F:
+    """Compile a function without Python objects; the result is cached on disk.
+
+    Division by zero gives inf or NaN, as in numpy, and the interpreter lock is released. A kernel
+    calls only kernels of its own file: the cache does not notice a change in another one.
+    """
+    compiled: F = njit(cache=True, error_model="numpy", nogil=True)(function)
+    return compiled
+
+
+def in_words(schema: RowSchema) -> np.dtype[np.void]:
+    """Return the layout of ``schema`` with every symbol as two unsigned 8-byte words.
+
+    The bytes are the same, so ``rows.view(in_words(schema))`` copies nothing, and a kernel
+    compares symbols as fast as numbers. ``symbol`` becomes ``symbol_0`` and ``symbol_1``.
+
+    >>> from genesis.operators.records import TRADE
+    >>> in_words(TRADE).names[-4:], in_words(TRADE).itemsize == TRADE.dtype.itemsize
+    (('symbol_0', 'symbol_1', 'market', 'side'), True)
+    """
+    names, formats, offsets = [], [], []
+    for name, (dtype, offset, *_title) in (schema.dtype.fields or {}).items():
+        if dtype.kind == "S" and name != PADDING:
+            names += [f"{name}_0", f"{name}_1"]
+            formats += ["<u8", "<u8"]
+            offsets += [offset, offset + 8]
+        elif name != PADDING:
+            names.append(name)
+            formats.append(dtype)
+            offsets.append(offset)
+    return np.dtype(
+        {"names": names, "formats": formats, "offsets": offsets, "itemsize": schema.dtype.itemsize}
+    )
+
+
+def grown(array: np.ndarray[Any, Any], size: int, fill: float = 0) -> np.ndarray[Any, Any]:
+    """Return ``array`` with its first axis lengthened to ``size``, the new part filled.
+
+    >>> grown(np.array([1, 2]), 4, fill=-1).tolist()
+    [1, 2, -1, -1]
+    """
+    longer = np.zeros((size, *array.shape[1:]), array.dtype)
+    if fill:
+        longer[array.shape[0] :] = fill
+    longer[: array.shape[0]] = array
+    return longer
+
+
+def copied(state: S) -> S:
+    """Return a state with copies of its arrays, nested states included, to keep or to pickle.
+
+    >>> class Count(NamedTuple):
+    ...     seen: Ints
+    >>> before = Count(np.zeros(2, np.int64))
+    >>> after = copied(before)
+    >>> after.seen[0] = 1
+    >>> before.seen.tolist()
+    [0, 0]
+    """
+    return type(state)(*(_copy(value) for value in state))
+
+
+def _copy(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return copied(value)  # type: ignore[type-var]
+    return dict(value) if isinstance(value, dict) else value
