@@ -73,8 +73,27 @@ def dependencies_page() -> str:
     return "".join(parts)
 
 
+def settings_page() -> str:
+    """Return docs/settings.md: every setting with its default and meaning."""
+    from genesis.connectors.settings import PREFIX, Settings
+
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = "" if name == "store_password" else str(field.default)
+        rows.append(
+            f"| `{PREFIX}{name.upper()}` | {f'`{default}`' if default else 'empty'} | {field.description} |\n"
+        )
+    return (
+        "# Settings\n\n"
+        "Read once, from the environment; a `GENESIS_*` variable that is not in this list is an error. Options of\n"
+        "commands stand above them. `genesis doctor --settings` shows the values in force.\n\n"
+        "| variable | default | meaning |\n|---|---|---|\n" + "".join(rows)
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/dependencies.md": dependencies_page,
+    "docs/settings.md": settings_page,
 }
 
 

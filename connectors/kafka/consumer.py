@@ -10,7 +10,6 @@ one more than the last; what is in doubt is read again after the check.
 """
 
 import time
-from collections.abc import Iterable
 from typing import NamedTuple, cast
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, TopicPartition
@@ -110,6 +109,7 @@ class FrameConsumer:
             key: _Cursor(topics.BY_NAME[key[0]], key[1], position) for key, position in parts.items()
         }
         self._by_name: dict[tuple[str, int], _Cursor] = {}
+        self._assigned: set[tuple[str, int]] = set()
         self._released: dict[tuple[str, int], int] = {}
         self._suspect = True
         self._checked_s = -CHECK_EVERY_S
@@ -150,7 +150,7 @@ class FrameConsumer:
                 moved.add(cursor)
         now_s = time.monotonic()
         if moved:
-            self._attach()
+            self._attach(moved)
         elif found:
             self._checked_s = now_s
         elif now_s - self._checked_s > IDLE_CHECK_S:
@@ -216,11 +216,10 @@ class FrameConsumer:
         if now_s - self._checked_s < CHECK_EVERY_S:
             return False
         self._checked_s = now_s
-        return self._attach()
+        return self._attach(set(self._parts.values()))
 
-    def _attach(self) -> bool:
-        """Point every cursor at an existing log and assign them all."""
-        cursors = list(self._parts.values())
+    def _attach(self, cursors: set[_Cursor]) -> bool:
+        """Point these cursors at an existing log and read on there; True when all have one."""
         try:
             existing = self._log.generations({c.topic.name: c.topic for c in cursors}.values(), 1.0)
             ids = self._log.ids(
@@ -232,7 +231,7 @@ class FrameConsumer:
         for cursor in cursors:
             self._locate(cursor, existing[cursor.topic.name], ids)
         self._assign(cursors)
-        self._suspect = not all(cursor.attached for cursor in cursors)
+        self._suspect = not all(cursor.attached for cursor in self._parts.values())
         return not self._suspect
 
     def _locate(self, cursor: _Cursor, existing: list[int], ids: dict[str, str]) -> None:
@@ -253,12 +252,21 @@ class FrameConsumer:
             generation, ids.get(name_at(cursor.topic, generation), ""), offset, session, frame
         )
 
-    def _assign(self, cursors: Iterable[_Cursor]) -> None:
-        self._by_name = {}
+    def _assign(self, cursors: set[_Cursor]) -> None:
+        """Let go of where these cursors were, and fetch from where they are; the others run on."""
+        self._by_name = {place: cursor for place, cursor in self._by_name.items() if cursor not in cursors}
         parts = []
         for cursor in cursors:
             if cursor.attached and cursor.position is not None:
                 name = name_at(cursor.topic, cursor.position.generation)
                 self._by_name[name, cursor.partition] = cursor
                 parts.append(TopicPartition(name, cursor.partition, cursor.position.offset))
-        self._consumer.assign(parts)
+        wanted = set(self._by_name)
+        again = {(part.topic, part.partition) for part in parts}
+        if gone := self._assigned - wanted | self._assigned & again:
+            self._consumer.incremental_unassign([TopicPartition(name, partition) for name, partition in gone])
+        for name in {name for name, _ in again} - {name for name, _ in self._assigned}:
+            self._consumer.list_topics(name, timeout=1.0)  # else the client finds the leader up to 1 s later
+        if parts:
+            self._consumer.incremental_assign(parts)
+        self._assigned = wanted

@@ -8,6 +8,7 @@ same number, and readers drop it.
 import functools
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -37,11 +38,24 @@ QUEUE_KB = 32_768
 MESSAGE_OVERHEAD_BYTES = 200
 """What a message costs the broker's memory besides its value, headers included; an estimate."""
 
+GENERATION_BATCHES = 1_500
+"""The embedded broker walks through all batches of a partition for every fetch, and falls silent at
+some 15,000 of them; so a topic rolls after so many in one partition, however small."""
+
+BATCH_APART_S = 0.001
+"""Messages of one partition that come closer than this travel in one batch, more or less."""
+
 GENERATION_HARD_FACTOR = 4
 """A generation that readers do not let go of may grow to this many times its size, then sends wait."""
 
 STALLED_S = 0.5
 """After so long without a confirmation while frames wait, the incarnations are checked."""
+
+LOOK_EVERY_S = 5.0
+"""Several processes write a JSON topic: so often each looks whether another has made it roll."""
+
+RECENT_RECORDS_MAX = 10_000
+"""Most records since the last look that are kept to be sent again after a roll."""
 
 FRAME_HEADER = "frame"
 """Header with ``session:number`` of a frame, for readers to drop repeats."""
@@ -53,7 +67,11 @@ class QueueFull(BufferError):
 
 def readers_of(topic: Topic) -> tuple[str, ...]:
     """Return the readers that must not miss a message of this topic."""
-    return ("market", "archive") if topic in topics.TICKS else ("archive",) if topic in topics.SIGNALS else ()
+    return ("market", "archive") if topic in topics.TICKS else ("archive",)
+
+
+def _json_headers(topic: Topic) -> frames.Headers:
+    return [("schema", topic.tag.encode())]
 
 
 class _Stream:
@@ -63,7 +81,31 @@ class _Stream:
         self.generation = generation
         self.log_id = log_id
         self.sent_bytes = 0
+        self.batches: dict[int, float] = {}
+        self.sent_s: dict[int, float] = {}
         self.numbers: dict[int, int] = {}
+        self.looked_s = time.monotonic()
+        self.recent: deque[bytes] = deque(maxlen=RECENT_RECORDS_MAX)
+
+    def count(self, partition: int, size: int) -> None:
+        """Note a message that was sent."""
+        now_s = time.monotonic()
+        apart = now_s - self.sent_s.get(partition, 0.0) > BATCH_APART_S
+        self.batches[partition] = self.batches.get(partition, 0.0) + (1.0 if apart else 0.1)
+        self.sent_s[partition] = now_s
+        self.sent_bytes += size + MESSAGE_OVERHEAD_BYTES
+
+    def fill(self, generation_bytes: int) -> float:
+        """Return how full this generation is; from 1 on it is time to roll."""
+        return max(
+            self.sent_bytes / generation_bytes, max(self.batches.values(), default=0.0) / GENERATION_BATCHES
+        )
+
+    def move(self, generation: int, log_id: str) -> None:
+        """Go on in another generation."""
+        self.generation, self.log_id = generation, log_id
+        self.sent_bytes = 0
+        self.batches.clear()
 
 
 class FrameProducer:
@@ -103,6 +145,7 @@ class FrameProducer:
         self._confirmed_s = time.monotonic()
         self._log = Log(bootstrap, name)
         self._streams: dict[str, _Stream] = {}
+        self._askers: dict[str, Consumer] = {}
         self.delivered_ns: dict[tuple[str, int], int] = {}
         self.on_restart: Callable[[list[str]], None] = lambda _names: None
         self.on_lost: Callable[[str, int, int], None] = lambda _name, _partition, _watermark_ns: None
@@ -161,9 +204,28 @@ class FrameProducer:
         stream.numbers[partition] = number + 1
 
     def send_record(self, topic: Topic, record: msgspec.Struct) -> None:
-        """Queue one JSON record on a topic of such; raises as ``send`` does."""
+        """Queue one JSON record on a topic of such; raises as ``send`` does.
+
+        A record may arrive twice when the topic rolls; its id is the same.
+        """
         stream = self._stream(topic)
-        self._produce(stream, topic, 0, msgspec.json.encode(record), [("schema", topic.tag.encode())], None)
+        if self._generation_bytes and time.monotonic() - stream.looked_s > LOOK_EVERY_S:
+            self._follow(topic, stream)
+        value = msgspec.json.encode(record)
+        self._produce(stream, topic, 0, value, _json_headers(topic), None)
+        stream.recent.append(value)
+
+    def _follow(self, topic: Topic, stream: _Stream) -> None:
+        """Go on in the newest generation if another process has begun one, and repeat what it may miss."""
+        newest = self._log.generations([topic])[topic.name]
+        stream.looked_s = time.monotonic()
+        recent = list(stream.recent)
+        stream.recent.clear()
+        if newest and newest[-1] > stream.generation:
+            name = name_at(topic, newest[-1])
+            stream.move(newest[-1], self._log.ids([name]).get(name, ""))
+            for value in recent:
+                self._produce(stream, topic, 0, value, _json_headers(topic), None)
 
     def poll(self) -> None:
         """Serve delivery reports and look after the log when the connection was lost."""
@@ -186,7 +248,7 @@ class FrameProducer:
         headers: frames.Headers,
         report: Callable[[KafkaError | None, KafkaMessage], None] | None,
     ) -> None:
-        if self._generation_bytes and stream.sent_bytes > self._generation_bytes:
+        if self._generation_bytes and stream.fill(self._generation_bytes) >= 1.0:
             self._roll(topic, stream)
         try:
             self._producer.produce(
@@ -201,7 +263,7 @@ class FrameProducer:
             raise QueueFull(
                 f"{QUEUE_MESSAGES} messages or {QUEUE_KB} kB already wait for the broker"
             ) from None
-        stream.sent_bytes += len(value) + MESSAGE_OVERHEAD_BYTES
+        stream.count(partition, len(value))
 
     def _delivered(
         self, name: str, partition: int, watermark_ns: int, error: KafkaError | None, _message: KafkaMessage
@@ -257,7 +319,7 @@ class FrameProducer:
             generation for generation in existing if generation <= stream.generation - GENERATIONS_KEPT + 1
         ]
         if not all(self._released(topic, generation) for generation in surplus):
-            if stream.sent_bytes > GENERATION_HARD_FACTOR * self._generation_bytes:
+            if stream.fill(self._generation_bytes) > GENERATION_HARD_FACTOR:
                 self.poll()
                 raise QueueFull(f"readers of {topic.full_name} are {len(existing)} generations behind")
             return
@@ -265,9 +327,7 @@ class FrameProducer:
         self._log.create(topic, stream.generation + 1, self._shards)
         self._mark_end(topic, stream.generation, stream.generation + 1)
         name = name_at(topic, stream.generation + 1)
-        stream.generation += 1
-        stream.sent_bytes = 0
-        stream.log_id = self._log.ids([name]).get(name, "")
+        stream.move(stream.generation + 1, self._log.ids([name]).get(name, ""))
 
     def _mark_end(self, topic: Topic, generation: int, following: int) -> None:
         for partition in range(self._shards if topic.sharded else 1):

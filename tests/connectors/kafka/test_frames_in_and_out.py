@@ -192,3 +192,30 @@ def test_all_topics_are_made_and_another_shard_count_is_refused(broker: Embedded
     assert {name_at(topic, 0) for topic in topics.ALL} <= names
     with pytest.raises(ValueError, match="GENESIS_SHARDS"):
         ensure_topics(broker.bootstrap, 3)
+
+
+def test_a_json_topic_with_two_writers_rolls_without_losing_a_record(
+    broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("genesis.connectors.kafka.producer.LOOK_EVERY_S", 0.0)
+    writers = [producer_for(broker, generation_bytes=3_000) for _ in range(2)]
+    consumer = FrameConsumer(broker.bootstrap, {("dead_letters", 0): None}, fetch_wait_ms=5, name="archive")
+    seen: set[bytes] = set()
+    deadline_s = time.monotonic() + DEADLINE_S
+    for number in range(60):
+        letter = DeadLetter(
+            id=str(number), recv_ns=0, source="", reason="", detail="", payload="", payload_bytes=0
+        )
+        writers[number % 2].send_record(topics.DEAD_LETTERS, letter)
+        for writer in writers:
+            writer.flush(5)
+        seen |= {m.value for m in consumer.poll(100, 0.02)}
+        consumer.release(consumer.positions())
+    for writer in writers:
+        writer.send_record(topics.DEAD_LETTERS, letter)
+        writer.flush(5)
+    while len(seen) < 60:
+        assert time.monotonic() < deadline_s, f"{len(seen)} of 60 records came"
+        seen |= {m.value for m in consumer.poll(100, 0.05)}
+    assert Log(broker.bootstrap, "test").generations([topics.DEAD_LETTERS])["dead_letters"][-1] >= 2
+    consumer.close()
