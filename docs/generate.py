@@ -85,8 +85,8 @@ def settings_page() -> str:
         )
     return (
         "# Settings\n\n"
-        "Read once, from the environment; a `GENESIS_*` variable that is not in this list is an error. Options of\n"
-        "commands stand above them. `genesis doctor --settings` shows the values in force.\n\n"
+        "Read once, from the environment; a `GENESIS_*` variable that is not in this list is an error.\n"
+        "Options of commands stand above them. `genesis doctor --settings` shows the values in force.\n\n"
         "| variable | default | meaning |\n|---|---|---|\n" + "".join(rows)
     )
 
