@@ -1,0 +1,45 @@
+"""Fixtures for all tests."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.kafka_server import ApacheKafka, KafkaUnavailable, apache_kafka, jar_folder, resolve_jars
+
+KAFKA_TEST_TIMEOUT_S = 300
+"""For a test with Apache Kafka that names no other: the first of them may have to fetch its jars."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that ask for the fixture ``kafka``, so that ``-m 'not kafka'`` leaves them out."""
+    for item in items:
+        if "kafka" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.kafka)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(KAFKA_TEST_TIMEOUT_S))
+
+
+def _fetch_jars(request: pytest.FixtureRequest) -> str:
+    """Have the jars of Apache Kafka fetched if they are not here; return why that cannot be, or nothing."""
+    try:
+        if not jar_folder().is_dir():
+            capture = request.config.pluginmanager.getplugin("capturemanager")
+            with capture.global_and_fixture_disabled():
+                print("\nFetching Apache Kafka by Maven, once (some seconds)", flush=True)  # noqa: T201
+        resolve_jars()
+    except KafkaUnavailable as missing:
+        return str(missing)
+    return ""
+
+
+@pytest.fixture(scope="session")
+def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
+    """Give a real Apache Kafka. Without Java the test is skipped; where CI=true it fails."""
+    lack = _fetch_jars(request)
+    if lack and os.environ.get("CI") == "true":
+        pytest.fail(f"CI=true, but {lack}", pytrace=False)
+    if lack:
+        pytest.skip(lack)
+    with apache_kafka(tmp_path_factory.mktemp("kafka")) as server:
+        yield server
