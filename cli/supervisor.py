@@ -73,6 +73,11 @@ class Supervisor:
         """Whether a person or a signal has asked the system to end."""
         return self._stop_asked
 
+    @property
+    def store_url(self) -> str:
+        """Where the store answers questions."""
+        return self._facts.get("store_url", self.settings.store_url)
+
     def _take_lock(self) -> None:
         try:
             self.data.mkdir(parents=True, exist_ok=True)
@@ -163,7 +168,7 @@ class Supervisor:
             run_file.RunFile(
                 pid=os.getpid(),
                 broker=self.settings.broker,
-                store_url=self._facts.get("store_url", self.settings.store_url),
+                store_url=self.store_url,
                 venue_url=self._facts.get("venue_url", ""),
                 shards=self.settings.shards,
                 states={name: child.state for name, child in self.children.items()},
