@@ -64,9 +64,10 @@ def test_stop_ends_one_that_does_not_listen(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the parent-death signal is Linux's")
 def test_it_dies_with_the_supervisor_even_when_that_is_killed(tmp_path: Path) -> None:
+    inner = READY + "import signal; signal.pause()"
     program = (
         "import sys; from pathlib import Path; from genesis.cli.child import Child; "
-        f"c = Child('part', lambda: [sys.executable, '-c', {READY + 'import signal; signal.pause()'!r}], dict, "
+        f"c = Child('part', lambda: [sys.executable, '-c', {inner!r}], dict, "
         f"Path({str(tmp_path)!r})); c.start(); c.await_ready(20); "
         'print(\'{"ready": {"pid": %d}}\' % c.process.pid, flush=True); import signal; signal.pause()'
     )
