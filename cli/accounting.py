@@ -31,7 +31,7 @@ TABLE_OF = {
 class Ids(NamedTuple):
     """The rows of one stream that a recording holds: how many, and from which id to which."""
 
-    count: int
+    rows: int
     first: int
     last: int
 
@@ -127,7 +127,7 @@ def expected(recordings: list[Path]) -> tuple[dict[tuple[str, str, str], Ids], i
 
 def _add(found: dict[tuple[str, str, str], Ids], key: tuple[str, str, str], number: int) -> None:
     known = found.get(key, Ids(0, number, number))
-    found[key] = Ids(known.count + 1, min(known.first, number), max(known.last, number))
+    found[key] = Ids(known.rows + 1, min(known.first, number), max(known.last, number))
 
 
 def ask(store_url: str, query: str) -> list[list[Any]]:
@@ -160,10 +160,10 @@ def take(system: Supervisor, recordings: list[Path], seconds: float) -> Summary:
         column = next(column for name, column in TABLE_OF.values() if name == table)
         where = f"symbol = '{symbol}' AND market = '{market}' AND {column} BETWEEN {ids.first} AND {ids.last}"
         have = int(ask(url, f"SELECT count() FROM {database}.{table} WHERE {where}")[0][0])
-        ticks += min(have, ids.count)
-        if have < ids.count:
-            faults.append(f"{ids.count - have} of {ids.count} rows of {market} {symbol} are not in {table}")
-    missing = sum(ids.count for ids in want.values()) - ticks
+        ticks += min(have, ids.rows)
+        if have < ids.rows:
+            faults.append(f"{ids.rows - have} of {ids.rows} rows of {market} {symbol} are not in {table}")
+    missing = sum(ids.rows for ids in want.values()) - ticks
     letters = int(stored["dead_letters"])
     if missing <= letters:
         faults = []
