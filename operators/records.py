@@ -10,10 +10,11 @@ never zero. All times are Unix nanoseconds in the venue's clock unless the name 
 """
 
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
 SYMBOL_BYTES = 16
 """Longest symbol in bytes; Binance's longest spot name at the time of writing has 15."""
@@ -267,7 +268,11 @@ BAR = RowSchema(
     (
         Field("open_ns", "<i8", "start of the bar, venue clock, ns since the epoch"),
         Field("interval_ns", "<i8", "length of the bar, ns"),
-        Field("revision", "<i8", "0 when the bar closes, one more for every late trade or late gap that amends it"),
+        Field(
+            "revision",
+            "<i8",
+            "0 when the bar closes, one more for every late trade or late gap that amends it",
+        ),
         Field("effective_ns", "<i8", "when this revision became known, venue clock, ns since the epoch"),
         Field("open", "<f8", "first price, by (event time, trade id)"),
         Field("high", "<f8", "highest price"),
@@ -351,21 +356,21 @@ MARKET_STATE = RowSchema(
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A message that could not be used, with the reason. Nothing else is disturbed by it."""
 
-    id: str
-    recv_ns: int
-    source: str
-    reason: str
-    detail: str
-    payload: str
-    payload_bytes: int
+    id: Annotated[str, Meta(description="identity, made from source, reason, time and payload")]
+    recv_ns: Annotated[int, Meta(description="when it was received, by our clock, ns since the epoch")]
+    source: Annotated[str, Meta(description="where it came from: a stream, or topic/partition/offset")]
+    reason: Annotated[str, Meta(description="a stable code, such as malformed_json")]
+    detail: Annotated[str, Meta(description="what is wrong with it, in a sentence")]
+    payload: Annotated[str, Meta(description="the message, up to 64 KiB; as base64: when it is not text")]
+    payload_bytes: Annotated[int, Meta(description="true size of the message, bytes")]
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """How one process is, about once a second. Figures by name, in base units."""
 
-    id: str
-    recv_ns: int
-    component: str
-    state: str
-    detail: str
-    figures: dict[str, float]
+    id: Annotated[str, Meta(description="identity of this report")]
+    recv_ns: Annotated[int, Meta(description="when it was made, by our clock, ns since the epoch")]
+    component: Annotated[str, Meta(description="the process that reports, such as feed or market")]
+    state: Annotated[str, Meta(description="ok, starting, degraded, complete or stopped")]
+    detail: Annotated[str, Meta(description="what is the matter, in a sentence; empty when ok")]
+    figures: Annotated[dict[str, float], Meta(description="measured values by name, the unit last in the name")]
