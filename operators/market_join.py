@@ -1,0 +1,321 @@
+"""Market join: one cell of event time over all shards; correlations and market states out.
+
+Law: a cell is closed when every shard has passed its end, and what it gives depends on the samples
+and gaps in it alone. Cells close in order. A cell in which nothing happened is closed once something
+happened after it, so a promise that runs ahead of the data adds nothing.
+
+The price of an instrument at the end of a cell is the mid of its newest quote. Its return over the
+cell is the difference of the logarithms of two such prices, so 0 when nothing was quoted in the
+cell. It is missing, and left out of every pair of the instrument, before the second price, while
+the quote has an empty side, and while a gap blinds the quotes (`staleness`). Then the correlation
+that is published is the newest one computed from clean samples, marked stale in the case of a gap.
+
+An instrument joins with its first tick. It leaves, and is forgotten, LEAVE_NS after its last.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from genesis.operators import ewma_correlation as ewma
+from genesis.operators import instruments as instruments_of
+from genesis.operators import market_state as weather
+from genesis.operators import staleness
+from genesis.operators.arrays import NEVER_NS, Bools, Floats, Ints, Rows, copied, grown, in_words
+from genesis.operators.records import (
+    CORRELATION,
+    GAP,
+    MARKET_STATE,
+    WATERMARK_FINAL_NS,
+    StreamKind,
+)
+from genesis.operators.roster import Roster, roster_of
+from genesis.operators.sampling import CELL_NS, SAMPLE
+
+_GAP_WORDS = in_words(GAP)
+
+LEAVE_NS = 900 * CELL_NS
+"""An instrument without a tick for so long leaves."""
+
+
+class Board(NamedTuple):
+    """What is known of each instrument, by slot."""
+
+    active: Bools  # whether it has joined and not left
+    prices: Floats  # shape (slots, 2): newest bid and ask price
+    log_price: Floats  # shape (slots,): at the end of the cell before; NaN while undefined
+    newest_ns: Ints  # shape (slots, 2): event time of the newest quote, and of the newest tick
+    blind_before: Bools  # whether a gap blinded the quotes at the end of the cell before
+
+
+class Join(NamedTuple):
+    """The state of the join."""
+
+    instruments: instruments_of.Instruments
+    board: Board
+    quote_gaps: staleness.Blindness
+    trade_gaps: staleness.Blindness
+    sums: ewma.EwmaSums
+    usual: weather.Usual
+    machines: weather.Machine  # one per slot, then one per market, by market number
+    market_machines: weather.Machine
+    samples: Rows  # SAMPLE, of cells not yet closed
+    gaps: Rows  # GAP, not yet counted
+    passed_ns: Ints  # shape (shards,): all cells that end by then have ended
+    next_ns: int  # start of the next cell; NEVER_NS before the first
+    half_lives_ns: tuple[int, ...]  # ascending; 0 for equal weights
+    roster: Roster | None  # made from the rest when it is needed
+
+
+class Contribution(NamedTuple):
+    """What one shard says: samples and gaps of cells that ended, and how far it has come."""
+
+    shard: int
+    closed_ns: int
+    samples: Rows
+    gaps: Rows
+
+
+class Joined(NamedTuple):
+    """What the closed cells gave, in their order."""
+
+    correlation: Rows
+    market_state: Rows
+    watermark_ns: int  # no later row is of a sample at or before this
+
+
+def new_join(shards: int, half_lives_ns: tuple[int, ...]) -> Join:
+    """Return the state before the first sample."""
+    return Join(
+        instruments_of.no_instruments(),
+        Board(
+            np.empty(0, np.bool_),
+            np.empty((0, 2)),
+            np.empty(0),
+            np.empty((0, 2), np.int64),
+            np.empty(0, np.bool_),
+        ),
+        staleness.all_clear(),
+        staleness.all_clear(),
+        ewma.no_sums(len(half_lives_ns), 0),
+        weather.no_usual(),
+        weather.no_machines(),
+        weather.no_machines(),
+        np.empty(0, SAMPLE),
+        GAP.empty(),
+        np.full(shards, NEVER_NS),
+        NEVER_NS,
+        half_lives_ns,
+        None,
+    )
+
+
+def kept(join: Join) -> Join:
+    """Return a copy to keep: nothing in it changes later."""
+    return copied(join._replace(roster=None))
+
+
+def fold(join: Join, contributions: list[Contribution]) -> tuple[Join, Joined]:
+    """Return the state after what shards said, and what the cells gave that could be closed.
+
+    Parameters
+    ----------
+    join
+        Used up.
+    contributions
+        In the order in which each shard sent them; the order between shards does not matter.
+
+    Examples
+    --------
+    >>> sample = np.zeros(1, SAMPLE)
+    >>> sample["bid_price"], sample["ask_price"], sample["has_quote"], sample["market"] = 9.0, 11.0, 1, 1
+    >>> _, joined = fold(new_join(1, (0,)), [Contribution(0, CELL_NS, sample, GAP.empty())])
+    >>> joined.market_state["symbol"].tolist(), joined.watermark_ns == 2 * CELL_NS - 1
+    ([b'', b'*'], True)
+    """
+    for contribution in contributions:
+        join.passed_ns[contribution.shard] = contribution.closed_ns
+    samples = np.concatenate([join.samples, *(each.samples for each in contributions)])
+    gaps = np.concatenate([join.gaps, *(each.gaps for each in contributions)])
+    closed_ns = int(join.passed_ns.min())
+    ready = samples["cell_ns"] < closed_ns  # cells are whole: one that begins before has ended by then
+    known = gaps["effective_ns"] < closed_ns
+    join = join._replace(samples=samples[~ready], gaps=gaps[~known])
+    join, correlation, states = _close_cells(join, samples[ready], gaps[known])
+    watermark_ns = NEVER_NS if join.next_ns == NEVER_NS else join.next_ns + CELL_NS - 1
+    if closed_ns == WATERMARK_FINAL_NS:
+        watermark_ns = closed_ns
+    return join, Joined(
+        np.concatenate([CORRELATION.empty(), *correlation]),
+        np.concatenate([MARKET_STATE.empty(), *states]),
+        watermark_ns,
+    )
+
+
+def _close_cells(join: Join, samples: Rows, gaps: Rows) -> tuple[Join, list[Rows], list[Rows]]:
+    """Close every cell up to the last in which something happened."""
+    samples["cell_ns"] = np.maximum(samples["cell_ns"], join.next_ns)
+    samples = samples[
+        np.lexsort([samples[name] for name in ("has_quote", "symbol_1", "symbol_0", "market", "cell_ns")])
+    ]
+    gap_cell_ns = np.maximum(gaps["effective_ns"] // CELL_NS * CELL_NS, join.next_ns)
+    order = np.lexsort([gaps["revision"], gaps["start_ns"], gaps["effective_ns"], gap_cell_ns])
+    gaps, gap_cell_ns = gaps[order], gap_cell_ns[order]
+    cells = np.union1d(samples["cell_ns"], gap_cell_ns)
+    correlation: list[Rows] = []
+    states: list[Rows] = []
+    for cell_ns in cells.tolist():
+        while join.next_ns < cell_ns and join.board.active.any():  # cells in which nothing happened
+            join, pairs, weathers = _close_cell(join, join.next_ns, samples[:0], gaps[:0])
+            correlation.append(pairs)
+            states.append(weathers)
+        mine = slice(*np.searchsorted(samples["cell_ns"], (cell_ns, cell_ns + 1)))
+        gone = slice(*np.searchsorted(gap_cell_ns, (cell_ns, cell_ns + 1)))
+        join, pairs, weathers = _close_cell(join, cell_ns, samples[mine], gaps[gone])
+        correlation.append(pairs)
+        states.append(weathers)
+    return join, correlation, states
+
+
+def _close_cell(join: Join, cell_ns: int, samples: Rows, gaps: Rows) -> tuple[Join, Rows, Rows]:
+    end_ns = cell_ns + CELL_NS
+    join, trade_count, ticked = _seen(join, end_ns, samples, gaps)
+    board = join.board
+    left = board.active & (end_ns - board.newest_ns[:, 1] >= LEAVE_NS)
+    if left.any():
+        join = _without(join, np.flatnonzero(left))
+    if join.roster is None:
+        join = join._replace(roster=roster_of(join.instruments, board.active, join.half_lives_ns))
+    roster = join.roster
+    assert roster is not None
+    blind = staleness.blind(join.quote_gaps, cell_ns, board.newest_ns[:, 0])
+    bid, ask = board.prices[:, 0], board.prices[:, 1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        two_sided = (bid > 0.0) & (ask > 0.0) & np.isfinite(bid) & np.isfinite(ask)
+        mid = np.where(two_sided, (bid + ask) / 2.0, np.nan)
+        log_price = np.where(board.active & ~blind, np.log(mid), np.nan)
+        spread_bps = (ask - bid) / mid * 1e4
+    log_return = log_price - board.log_price
+    join = join._replace(sums=ewma.update(join.sums, log_return.reshape(1, -1), _decays(join)))
+    pairs = _correlations(join, roster, blind | board.blind_before, end_ns)
+    stale = blind | staleness.blind(join.trade_gaps, cell_ns)
+    cell = weather.Cell(log_return, spread_bps, trade_count, ticked, stale | ~board.active)
+    halted = board.active & ~two_sided & (board.newest_ns[:, 0] != NEVER_NS)
+    join, states = _weather(join, cell, halted, end_ns)
+    board = board._replace(log_price=log_price, blind_before=blind)
+    return join._replace(board=board, next_ns=end_ns), pairs, states
+
+
+def _decays(join: Join) -> Floats:
+    return ewma.decays(join.half_lives_ns, CELL_NS)
+
+
+def _seen(join: Join, end_ns: int, samples: Rows, gaps: Rows) -> tuple[Join, Ints, Bools]:
+    """Take in the samples and gaps of a cell; return also the trades of it and who ticked, by slot."""
+    columns = [np.ascontiguousarray(samples[name]) for name in ("symbol_0", "symbol_1", "market")]
+    table, slots = instruments_of.slots_of(join.instruments, *columns)
+    gap_words = gaps.view(_GAP_WORDS)
+    gap_columns = [np.ascontiguousarray(gap_words[name]) for name in ("symbol_0", "symbol_1", "market")]
+    table, gap_slots = instruments_of.slots_of(table, *gap_columns[:2], gap_columns[2].astype(np.int64))
+    join = _with_room(join._replace(instruments=table))
+    board = join.board
+    for kind, blindness in ((StreamKind.QUOTES, join.quote_gaps), (StreamKind.TRADES, join.trade_gaps)):
+        mine = gaps["stream"] == kind
+        if mine.any():
+            staleness.after_gaps(blindness, gap_slots[mine], gaps[mine])
+    trade_count, ticked = np.zeros(board.active.size, np.int64), np.zeros(board.active.size, np.bool_)
+    joining = slots[~board.active[slots]]
+    if joining.size:
+        board.active[joining] = True
+        join.machines.since_ns[joining] = end_ns
+        join = join._replace(roster=None)
+    ticked[slots] = True
+    np.maximum.at(board.newest_ns[:, 1], slots, samples["newest_ns"])
+    quoted = samples["has_quote"] == 1
+    board.prices[slots[quoted], 0] = samples["bid_price"][quoted]
+    board.prices[slots[quoted], 1] = samples["ask_price"][quoted]
+    board.newest_ns[slots[quoted], 0] = samples["newest_ns"][quoted]
+    np.add.at(trade_count, slots[~quoted], samples["trade_count"][~quoted])
+    return join, trade_count, ticked
+
+
+def _with_room(join: Join) -> Join:
+    """Return the state with room for every instrument."""
+    sums = ewma.with_instruments(join.sums, join.instruments.count)
+    room, board = sums.weight.shape[1], join.board
+    if room == board.active.size:
+        return join
+    return join._replace(
+        sums=sums,
+        board=Board(
+            grown(board.active, room),
+            grown(board.prices, room, np.nan),
+            grown(board.log_price, room, np.nan),
+            grown(board.newest_ns, room, NEVER_NS),
+            grown(board.blind_before, room),
+        ),
+        quote_gaps=staleness.with_slots(join.quote_gaps, room),
+        trade_gaps=staleness.with_slots(join.trade_gaps, room),
+        usual=weather.with_slots(join.usual, room),
+        machines=weather.with_machines(join.machines, room),
+    )
+
+
+def _without(join: Join, slots: Ints) -> Join:
+    """Return the state in which some instruments have left and are forgotten."""
+    board, sums = join.board, join.sums
+    board.active[slots] = False
+    board.log_price[slots] = np.nan
+    board.prices[slots] = np.nan
+    board.newest_ns[slots] = NEVER_NS
+    for slot in slots.tolist():
+        sums = ewma.without(sums, slot)
+    for array in (*join.usual, *join.machines):
+        array[slots] = 0
+    return join._replace(sums=sums, roster=None)
+
+
+def _correlations(join: Join, roster: Roster, blind: Bools, end_ns: int) -> Rows:
+    rows = roster.pairs.copy()
+    if rows.size:
+        value, count = ewma.correlation(join.sums, roster.first, roster.second)
+        rows["sample_ns"] = end_ns
+        rows["correlation"], rows["effective_count"] = value.ravel(), count.ravel()
+        rows["stale"] = np.tile(blind[roster.first] | blind[roster.second], len(join.half_lives_ns))
+    return rows
+
+
+def _weather(join: Join, cell: weather.Cell, halted: Bools, end_ns: int) -> tuple[Join, Rows]:
+    """Judge every instrument and every market; return the state and the rows."""
+    roster, board = join.roster, join.board
+    assert roster is not None
+    usual, measures = weather.measure(join.usual, cell, CELL_NS / 1e9)
+    warm = board.active & (usual.cells[:, 1] >= weather.WARM_CELLS)
+    slots = roster.slots
+    groups = [slots[roster.market == index] for index in range(roster.markets.size)]
+    for group in groups:
+        if group.size > 1 and measures.silent[group].all():
+            halted[group] = True
+    machines = weather.decide(join.machines, measures, warm, halted, cell.stale, end_ns)
+    whole = weather.whole_markets(usual, measures, groups, CELL_NS / 1e9)
+    judged = np.array([warm[group].any() for group in groups], np.bool_)
+    closed = np.array([halted[group].all() for group in groups], np.bool_)
+    blind = np.array([cell.stale[group].all() for group in groups], np.bool_)
+    crowd = weather.with_machines(join.market_machines, int(roster.markets.max(initial=-1)) + 1)
+    crowd.since_ns[crowd.since_ns == 0] = end_ns
+    mine = weather.Machine(*(array[roster.markets] for array in crowd))
+    mine = weather.decide(mine, whole, judged, closed, blind, end_ns)
+    for array, part in zip(crowd, mine, strict=True):
+        array[roster.markets] = part
+    quiet_ns = end_ns - board.newest_ns[:, 1]
+    rows = roster.states.copy()
+    rows["event_ns"] = end_ns
+    for name in weather.Measures._fields[:6]:
+        rows[name] = np.concatenate([getattr(whole, name), getattr(measures, name)[slots]])
+    rows["quiet_ns"] = np.concatenate([[quiet_ns[group].min() for group in groups], quiet_ns[slots]])
+    rows["since_ns"] = np.concatenate([mine.since_ns, machines.since_ns[slots]])
+    rows["state"] = np.concatenate([mine.state[:, 0], machines.state[slots, 0]])
+    rows["previous_state"] = np.concatenate([mine.state[:, 1], machines.state[slots, 1]])
+    rows["stale"] = np.concatenate([[cell.stale[group].any() for group in groups], cell.stale[slots]])
+    join = join._replace(usual=usual, machines=machines, market_machines=crowd)
+    return join, rows[roster.order]

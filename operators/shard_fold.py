@@ -1,0 +1,293 @@
+"""Shard fold: the ticks of one shard in, its bars, liquidity and samples out; a pure fold.
+
+Law: what comes out, taken together, depends on the rows that came in and on nothing else: not on
+how they were cut into batches, nor on how the topics were interleaved.
+
+Trades, quotes and gaps wait until the shard's watermark (the least of their three) has passed
+them and are folded in fold order; a book row gives its liquidity at once. A row that counts at or
+before the watermark breaks its partition's promise; it counts at the earliest time still open.
+Under the final watermark everything is folded, and every bar and cell that holds something closes.
+A frame after that opens the shard again where its rows ended.
+
+Refused, with a reason, are trades without a usable price or quantity, and late trades whose bar is
+no longer kept. Quotes without a usable price are kept: they say that there is none.
+"""
+
+import json
+from typing import NamedTuple
+
+import numpy as np
+
+from genesis.operators import bars as bars_of
+from genesis.operators import instruments as instruments_of
+from genesis.operators import repeats, sampling, waiting
+from genesis.operators.arrays import NEVER_NS, Bools, Ints, Rows, copied, in_words
+from genesis.operators.liquidity import liquidity
+from genesis.operators.records import (
+    BAR,
+    BOOK,
+    GAP,
+    QUOTE,
+    TRADE,
+    WATERMARK_FINAL_NS,
+    StreamKind,
+)
+from genesis.operators.sampling import CELL_NS
+from genesis.operators.waiting import EFFECTIVE, Ticks
+
+TRADES, QUOTES, BOOKS, GAPS = range(4)
+"""The topics of a shard, in the order of ``Arrivals.rows``."""
+
+SCHEMAS = (TRADE, QUOTE, BOOK, GAP)
+
+_WORDS = {schema.name: in_words(schema) for schema in (TRADE, QUOTE, GAP)}
+
+
+class Arrivals(NamedTuple):
+    """What came in for one shard: rows of trades, quotes, book and gaps, and the newest promises."""
+
+    rows: tuple[Rows, Rows, Rows, Rows]
+    watermarks_ns: tuple[int, int, int, int]  # NEVER_NS for a topic without a frame
+
+
+class Refused(NamedTuple):
+    """A row that could not be used: a stable reason, a sentence, and the row as JSON text."""
+
+    reason: str
+    detail: str
+    payload: str
+
+
+class Counts(NamedTuple):
+    """What happened so far, in rows."""
+
+    folded: int = 0
+    repeats: int = 0  # trades that had been folded before
+    early: int = 0  # rows that broke a promise
+    too_late: int = 0  # late trades whose bar is no longer kept
+
+
+class Shard(NamedTuple):
+    """The state of one shard; arrays by slot, ready to be pickled."""
+
+    instruments: instruments_of.Instruments
+    trades: waiting.Waiting
+    quotes: waiting.Waiting
+    gaps: Rows  # GAP, waiting
+    seen: repeats.Seen
+    bars: bars_of.Bars
+    traded: sampling.Samples
+    quoted: sampling.Samples
+    watermarks_ns: Ints  # shape (4,): the newest promise of each topic
+    folded_ns: int  # everything that counts at or before this has been folded
+    counts: Counts
+
+
+class Folded(NamedTuple):
+    """What a batch brought about."""
+
+    bars: Rows  # BAR, sorted by (effective_ns, revision, interval, market, symbol)
+    liquidity: Rows  # LIQUIDITY, in the order of the books
+    samples: Rows  # sampling.SAMPLE, of cells that ended
+    gaps: Rows  # GAP, folded now, effective_ns as it was counted
+    refused: list[Refused]
+    watermark_ns: int  # of bars: no later bar row counts at or before this
+    book_watermark_ns: int
+    closed_ns: int  # all cells that end at or before this have ended
+
+
+def new_shard() -> Shard:
+    """Return the state before the first row."""
+    return Shard(
+        instruments_of.no_instruments(),
+        waiting.nobody(),
+        waiting.nobody(),
+        GAP.empty(),
+        repeats.nothing_seen(),
+        bars_of.no_bars(),
+        sampling.no_samples(),
+        sampling.no_samples(),
+        np.full(4, NEVER_NS),
+        NEVER_NS,
+        Counts(),
+    )
+
+
+def kept(shard: Shard) -> Shard:
+    """Return a copy to keep: nothing in it changes later, and spare room is left out."""
+    rooms = (shard.trades, shard.quotes)
+    trades, quotes = (room._replace(keys=room.keys[: room.count], values=room.values[: room.count]) for room in rooms)
+    return copied(shard._replace(trades=trades, quotes=quotes))
+
+
+def fold(shard: Shard, arrived: Arrivals) -> tuple[Shard, Folded]:
+    """Return the state after a batch, and what it brought about. ``shard`` is used up.
+
+    Examples
+    --------
+    >>> trade = TRADE.empty(1)
+    >>> trade["event_ns"] = trade["effective_ns"] = trade["trade_id"] = 5
+    >>> trade["price"], trade["qty"], trade["symbol"], trade["market"] = 10.0, 1.0, b"BTCUSDT", 1
+    >>> rows = (trade, QUOTE.empty(), BOOK.empty(), GAP.empty())
+    >>> final = (WATERMARK_FINAL_NS,) * 4
+    >>> _, folded = fold(new_shard(), Arrivals(rows, final))
+    >>> [int(interval) for interval in folded.bars["interval_ns"] // CELL_NS], folded.samples.size
+    ([1, 60, 300, 3600], 1)
+    """
+    refused: list[Refused] = []
+    shard = _admitted(shard, arrived, refused)
+    watermarks_ns = shard.watermarks_ns
+    for topic, promise_ns in enumerate(arrived.watermarks_ns):
+        if promise_ns > watermarks_ns[topic] or (
+            watermarks_ns[topic] == WATERMARK_FINAL_NS and promise_ns != NEVER_NS
+        ):
+            watermarks_ns[topic] = promise_ns
+    watermark_ns = int(min(watermarks_ns[TRADES], watermarks_ns[QUOTES], watermarks_ns[GAPS]))
+    nothing = Folded(
+        BAR.empty(),
+        liquidity(arrived.rows[BOOKS]),
+        np.empty(0, sampling.SAMPLE),
+        GAP.empty(),
+        refused,
+        max(watermark_ns, shard.folded_ns),
+        int(watermarks_ns[BOOKS]),
+        _boundary(max(watermark_ns, shard.folded_ns)),
+    )
+    if watermark_ns <= shard.folded_ns:
+        return shard, nothing
+    return _passed(shard, watermark_ns, nothing)
+
+
+def _boundary(watermark_ns: int) -> int:
+    """Return the end of the newest cell that a watermark has passed."""
+    return watermark_ns if watermark_ns == WATERMARK_FINAL_NS else (watermark_ns + 1) // CELL_NS * CELL_NS
+
+
+def _admitted(shard: Shard, arrived: Arrivals, refused: list[Refused]) -> Shard:
+    """Return the shard with the arrived rows in its waiting rooms."""
+    floor_ns, early, folded = shard.folded_ns + 1, 0, 0
+    trades, quotes, _, gaps = arrived.rows
+    if trades.size:
+        trades = _usable(trades, refused)
+        table, slots = _slots(shard.instruments, trades, "trade")
+        signed_qty = np.copysign(trades["qty"], trades["side"])
+        columns = (trades["effective_ns"], trades["event_ns"], slots, trades["trade_id"])
+        room, more = waiting.admit(shard.trades, waiting.ticks(columns, trades["price"], signed_qty), floor_ns)
+        shard, early = shard._replace(instruments=table, trades=room), early + more
+        folded += trades.size
+    if quotes.size:
+        table, slots = _slots(shard.instruments, quotes, "quote")
+        columns = (quotes["effective_ns"], quotes["event_ns"], slots, quotes["update_id"])
+        sides = (quotes["bid_price"], quotes["ask_price"])
+        room, more = waiting.admit(shard.quotes, waiting.ticks(columns, *sides), floor_ns)
+        shard, early = shard._replace(instruments=table, quotes=room), early + more
+        folded += quotes.size
+    if gaps.size:
+        table, _ = _slots(shard.instruments, gaps, "gap")
+        gaps = gaps.copy()
+        early += np.count_nonzero(gaps["effective_ns"] < floor_ns)
+        gaps["effective_ns"] = np.maximum(gaps["effective_ns"], floor_ns)
+        shard = shard._replace(instruments=table, gaps=np.concatenate([shard.gaps, gaps]))
+    counts = shard.counts
+    return shard._replace(counts=counts._replace(folded=counts.folded + folded, early=counts.early + int(early)))
+
+
+def _slots(table: instruments_of.Instruments, rows: Rows, schema: str) -> tuple[instruments_of.Instruments, Ints]:
+    words = rows.view(_WORDS[schema])
+    columns = (np.ascontiguousarray(words[name]) for name in ("symbol_0", "symbol_1", "market"))
+    found: tuple[instruments_of.Instruments, Ints] = instruments_of.slots_of(table, *columns)
+    return found
+
+
+def _usable(trades: Rows, refused: list[Refused]) -> Rows:
+    price, qty = trades["price"], trades["qty"]
+    good = (price > 0.0) & (price < np.inf) & (qty >= 0.0) & (qty < np.inf)
+    if good.all():
+        return trades
+    for row in trades[~good]:
+        what = f"price {row['price']} and quantity {row['qty']} of trade {row['trade_id']} cannot be used"
+        text = {name: str(row[name]) for name in ("market", "trade_id", "event_ns", "price", "qty")}
+        text["symbol"] = row["symbol"].decode(errors="replace")
+        refused.append(Refused("bad_trade", what, json.dumps(text)))
+    return trades[good]
+
+
+def _passed(shard: Shard, watermark_ns: int, folded: Folded) -> tuple[Shard, Folded]:
+    """Fold everything that counts at or before a newer watermark."""
+    names, slots = shard.instruments.names, shard.instruments.count
+    trades_left, trades = waiting.release(shard.trades, watermark_ns)
+    quotes_left, quotes = waiting.release(shard.quotes, watermark_ns)
+    going = shard.gaps["effective_ns"] <= watermark_ns
+    gaps = shard.gaps[going]
+    gaps = gaps[np.lexsort([gaps[name] for name in ("revision", "stream", "start_ns", "effective_ns")])]
+    until_ns = _boundary(watermark_ns) if _boundary(watermark_ns) != _boundary(shard.folded_ns) else 0
+    seen, new = repeats.unseen(repeats.with_slots(shard.seen, slots), trades)
+    again = new.size - int(np.count_nonzero(new))
+    if again:
+        trades = Ticks(trades.keys[new], trades.values[new])
+    bars, bar_rows, too_late = _fold_bars(bars_of.with_slots(shard.bars, slots), trades, until_ns, gaps, shard)
+    traded, trade_rows = sampling.sample(
+        sampling.with_slots(shard.traded, slots), trades, until_ns, names, of_quotes=False
+    )
+    quoted, quote_rows = sampling.sample(
+        sampling.with_slots(shard.quoted, slots), quotes, until_ns, names, of_quotes=True
+    )
+    refused = folded.refused + _late(trades, too_late, shard.instruments)
+    counts = shard.counts._replace(
+        repeats=shard.counts.repeats + again, too_late=shard.counts.too_late + int(np.count_nonzero(too_late))
+    )
+    newest_ns = max([shard.folded_ns, *(int(t.keys[-1, EFFECTIVE]) for t in (trades, quotes) if t.keys.size)])
+    shard = shard._replace(
+        trades=trades_left,
+        quotes=quotes_left,
+        gaps=shard.gaps[~going],
+        seen=seen,
+        bars=bars,
+        traded=traded,
+        quoted=quoted,
+        folded_ns=newest_ns if watermark_ns == WATERMARK_FINAL_NS else watermark_ns,
+        counts=counts,
+    )
+    samples = np.concatenate([quote_rows, trade_rows])
+    return shard, folded._replace(bars=bar_rows, samples=samples, gaps=gaps, refused=refused)
+
+
+def _fold_bars(
+    bars: bars_of.Bars, trades: Ticks, until_ns: int, gaps: Rows, shard: Shard
+) -> tuple[bars_of.Bars, Rows, Bools]:
+    """Fold trades and the gaps among them; at the same time the gap comes first."""
+    names = shard.instruments.names
+    found, marks, begin = [], [], 0
+    mine = gaps[gaps["stream"] == StreamKind.TRADES]
+    for gap, slot in zip(mine, _slots(shard.instruments, mine, "gap")[1], strict=True):
+        effective_ns = int(gap["effective_ns"])
+        end = int(np.searchsorted(trades.keys[:, EFFECTIVE], effective_ns))
+        part = Ticks(trades.keys[begin:end], trades.values[begin:end])
+        bars, rows, late = bars_of.fold_trades(bars, part, effective_ns, names)
+        end_ns = int(gap["end_ns"]) or bars_of.OPEN_NS
+        bars, amended = bars_of.apply_gap(bars, slot, (int(gap["start_ns"]), end_ns, effective_ns), names)
+        found += [rows, amended]
+        marks.append(late)
+        begin = end
+    part = Ticks(trades.keys[begin:], trades.values[begin:])
+    bars, rows, late = bars_of.fold_trades(bars, part, until_ns, names)
+    rows, late = np.concatenate([*found, rows]), np.concatenate([*marks, late])
+    if rows.size:
+        rows = rows[instruments_of.by_name(rows, "effective_ns", "revision", "interval_ns", after=("open_ns",))]
+    return bars, rows, late
+
+
+def _late(trades: Ticks, too_late: Bools, table: instruments_of.Instruments) -> list[Refused]:
+    if not too_late.any():
+        return []
+    symbols, markets = instruments_of.symbols(table), instruments_of.markets(table)
+    found = []
+    for (effective_ns, event_ns, slot, trade_id), (price, _) in zip(
+        trades.keys[too_late].tolist(), trades.values[too_late].tolist(), strict=True
+    ):
+        late_s = (effective_ns - event_ns) / 1e9
+        symbol = symbols[slot].decode(errors="replace")
+        text = {"market": int(markets[slot]), "symbol": symbol, "trade_id": trade_id, "event_ns": event_ns}
+        what = f"trade {trade_id} of {symbol} is {late_s:.3f} s late; a bar of its is no longer kept for amendment"
+        found.append(Refused("too_late_to_amend", what, json.dumps(text | {"price": price})))
+    return found
