@@ -265,8 +265,8 @@ class FrameConsumer:
         again = {(part.topic, part.partition) for part in parts}
         if gone := self._assigned - wanted | self._assigned & again:
             self._consumer.incremental_unassign([TopicPartition(name, partition) for name, partition in gone])
-        for name in {name for name, _ in again} - {name for name, _ in self._assigned}:
-            self._consumer.list_topics(name, timeout=1.0)  # else the client finds the leader up to 1 s later
         if parts:
             self._consumer.incremental_assign(parts)
+        for name in {name for name, _ in again} - {name for name, _ in self._assigned}:
+            self._consumer.list_topics(name, timeout=1.0)  # else the client finds the leader up to 1 s later
         self._assigned = wanted

@@ -310,6 +310,10 @@ class FrameProducer:
         for full_name, name in by_name.items():
             self._streams[name].log_id = ids.get(full_name, "")
         if restarted:
+            for full_name in by_name:
+                self._producer.list_topics(
+                    full_name, timeout=1.0
+                )  # else the client finds the leader up to 2 s later
             self.on_restart(restarted)
 
     def _roll(self, topic: Topic, stream: _Stream) -> None:
