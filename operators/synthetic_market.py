@@ -321,12 +321,12 @@ class SyntheticMarket:
 
     def _moves(self) -> NDArray[np.float64]:
         """Return the relative changes of the fair prices in a calm step, shape ``(symbols,)``."""
-        market = self._rng.standard_normal()
+        market = float(self._rng.standard_normal())
         group = self._rng.standard_normal(8)[self._groups]
         own = self._rng.standard_normal(self._groups.size)
-        return self._volatility * (
-            self._loading * market + self._group_loading * group + self._own_loading * own
-        )
+        moves: NDArray[np.float64] = self._loading * market + self._group_loading * group
+        moves = self._volatility * (moves + self._own_loading * own)
+        return moves
 
     def _event(
         self, index: int, event_ns: int, fair: float, ticks: list[SyntheticTrade | SyntheticQuote]
