@@ -294,6 +294,8 @@ class Ingest:
 
     def _look_for_silence(self) -> None:
         """Publish a gap for each stream that has said nothing for far longer than it is used to."""
+        if not self.arrival.is_timed:
+            return
         newest_ns = self.arrival.newest_ns
         self._first_ns = self._first_ns or newest_ns
         now = (self.recv_ns, self.arrival.watermark_ns)
