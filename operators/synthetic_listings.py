@@ -28,7 +28,14 @@ THETA 1.243 0.001 0.1 0.6 0.68 1 1.5    | AXS 4.612 0.001 0.01 0.6 0.68 3 1.5
 EOS 0.4871 0.0001 0.1 0.6 0.66 2 1.3    | CRV 0.2713 0.001 0.1 0.8 0.6 4 2
 RUNE 3.912 0.001 0.1 0.8 0.66 4 1.9     | LDO 1.043 0.001 0.01 0.8 0.68 4 1.8
 """
-_QUOTES = (("USDT", 1.0), ("USDC", 0.4), ("FDUSD", 0.6))  # quote asset, activity next to the USDT pair
+# quote asset, its units for one USDT, activity next to the USDT pair
+_QUOTES = (
+    ("USDT", 1.0, 1.0),
+    ("USDC", 1.0, 0.4),
+    ("FDUSD", 1.0, 0.6),
+    ("TUSD", 1.0, 0.2),
+    ("EUR", 0.915, 0.3),
+)
 
 
 class Listing(NamedTuple):
@@ -49,10 +56,10 @@ class Listing(NamedTuple):
 def _listings() -> tuple[Listing, ...]:
     rows = [entry.split() for line in _BASES.strip().splitlines() for entry in line.split("|")]
     found = []
-    for quote, share in _QUOTES:
+    for quote, units, share in _QUOTES:
         for base, price, tick, step, activity, loading, group, volatility in rows:
             tick_e8, step_e8 = round(float(tick) * E8), round(float(step) * E8)
-            names = (base + quote, base, quote, float(price), tick_e8, step_e8)
+            names = (base + quote, base, quote, float(price) * units, tick_e8, step_e8)
             found.append(
                 Listing(*names, float(activity) * share, float(loading), int(group), float(volatility))
             )

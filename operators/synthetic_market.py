@@ -263,13 +263,13 @@ class SyntheticMarket:
         self._fair_cells = [book.cell(book.listing.price) for book in self._books]
         self._groups = np.array([listing.group for listing in listings])
         loading = np.array([listing.loading for listing in listings])
-        self._loading = loading
-        self._own_loading = np.sqrt(
+        self._loading: NDArray[np.float64] = loading
+        self._own_loading: NDArray[np.float64] = np.sqrt(
             1.0 - loading**2 - np.minimum(_GROUP_LOADING**2, 0.9 * (1.0 - loading**2))
         )
-        self._group_loading = np.sqrt(1.0 - loading**2 - self._own_loading**2)
+        self._group_loading: NDArray[np.float64] = np.sqrt(1.0 - loading**2 - self._own_loading**2)
         volatility_bps = np.array([listing.volatility_bps for listing in listings])
-        self._volatility = volatility_bps * 1e-4 * _STEP_S**0.5
+        self._volatility: NDArray[np.float64] = volatility_bps * 1e-4 * _STEP_S**0.5
         self._events_a_step = _events_a_step(parameters)
         self._volatile = False
         self._bursting = np.zeros(len(listings), dtype=bool)
@@ -323,9 +323,10 @@ class SyntheticMarket:
         """Return the relative changes of the fair prices in a calm step, shape ``(symbols,)``."""
         market = float(self._rng.standard_normal())
         group = self._rng.standard_normal(8)[self._groups]
-        own = self._rng.standard_normal(self._groups.size)
-        moves: NDArray[np.float64] = self._loading * market + self._group_loading * group
-        moves = self._volatility * (moves + self._own_loading * own)
+        moves = self._rng.standard_normal(self._groups.size)
+        moves *= self._own_loading
+        moves += self._loading * market + self._group_loading * group
+        moves *= self._volatility
         return moves
 
     def _event(

@@ -50,6 +50,7 @@ class ControlApi:
             listeners = len(hub.listeners([key]))
             played, sent = player.played.get(key, 0), player.sent.get(key, 0)
             streams[hub.stream_name(key)] = {"played": played, "sent": sent, "subscribers": listeners}
+        fraction = self._source.fraction()
         return {
             "state": player.state.value,
             "finished": player.state in (State.FINISHED, State.FAILED),
@@ -61,8 +62,10 @@ class ControlApi:
                 "messages": player.position,
                 "recv_ns": player.recv_ns,
                 "event_ms": player.event_ms,
-                "fraction": self._source.fraction(),
+                "fraction": fraction,
             },
+            "sent_total": player.position,
+            "total": round(player.position / fraction) if fraction else None,
             "waiting_for": hub.uncovered() if player.state == State.WAITING else [],
             "connections": len(hub.connections),
             "slow_clients_cut_off": player.slow_clients,

@@ -9,13 +9,13 @@ to go by a reconnecting client would otherwise miss most of the recording.
 """
 
 import asyncio
-import logging
 import math
 from dataclasses import dataclass
 from enum import StrEnum
 
 import msgspec
 
+from genesis.connectors import logs
 from genesis.connectors.venue.book import Diff, decode_diff
 from genesis.connectors.venue.connection import Connection
 from genesis.connectors.venue.faults import Action, Delivery, Fault, Faults, Mangle
@@ -38,8 +38,6 @@ PACE_S = 0.002
 
 END_STREAM = "genesis@end"
 SHUTDOWN_STREAM = "!serverShutdown"
-
-log = logging.getLogger(__name__)
 
 
 class State(StrEnum):
@@ -110,7 +108,6 @@ class Player:
                         await self._await_listeners()
         except RecordingError as error:
             self.error = str(error)
-            log.error("%s", error)
         for delivery in self._faults.at_end():
             self._send(delivery, None)
         self.state = State.FAILED if self.error else State.FINISHED
@@ -137,7 +134,7 @@ class Player:
                 await connection.drain()
             elif unsent_bytes > SLOW_CLIENT_BYTES_MAX:
                 self.slow_clients += 1
-                log.warning("cut off a client that left %d bytes unread", unsent_bytes)
+                logs.get(__name__).warning("cut off a slow client", unsent_bytes=unsent_bytes)
                 connection.abort()
         await asyncio.sleep(0)
 
@@ -220,7 +217,6 @@ class Player:
         await self.flush()
         due, self._faults.due = self._faults.due, []
         for fault, action in due:
-            log.info("fault %s: %s", fault.spec.kind, action.value)
             await self._carry_out(fault, action)
         if not self._pace.is_timed:
             await self._await_listeners()

@@ -321,8 +321,10 @@ class RecordingFile:
     def _market_by_content(self) -> Market:
         """Return the market that the messages show."""
         self.market = Market.SPOT
+        has_frames = False
         for _number, line in self._first_lines():
             name, _, rest = line.partition(b'"stream":"')[2].partition(b'"')
+            has_frames |= bool(name)
             if b"_" in name.partition(b"@")[0]:
                 delivers_usdt = b"usd_" not in name
                 return Market.USDM if delivers_usdt else Market.COINM
@@ -330,6 +332,9 @@ class RecordingFile:
                 return Market.USDM
             if b'"e":"depthUpdate"' in rest or b'"M":' in rest:
                 return Market.SPOT
+        if not has_frames:
+            remedy = "use recordings in the format of `genesis record`"
+            raise self._error(0, "holds no message of a combined stream", remedy)
         raise self._error(
             0,
             "neither its name nor its messages say which market it is of",
