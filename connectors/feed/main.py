@@ -287,12 +287,11 @@ class Feed:
         }
         lags_ms = []
         for ingest in ingests:
-            venue_ns = ingest.arrival.event_ns(ingest.recv_ns if ingest.replayed else time.time_ns())
-            if venue_ns is not None:
-                lags_ms.append((venue_ns - ingest.arrival.watermark_ns - ingest.arrival.lateness_ns) / 1e6)
-                metrics.FEED_OFFSET.labels(ingest.market.name.lower()).set(
-                    (ingest.arrival.offset_ns or 0) / 1e9
-                )
+            arrival = ingest.arrival
+            if arrival.is_timed:
+                venue_ns = arrival.event_of(ingest.recv_ns if ingest.replayed else time.time_ns())
+                lags_ms.append((venue_ns - arrival.newest_ns) / 1e6)
+                metrics.FEED_OFFSET.labels(ingest.market.name.lower()).set(arrival.offset_ns / 1e9)
         lag_ms = max(lags_ms, default=0.0)
         metrics.FEED_LAG.set(lag_ms / 1e3)
         return {
