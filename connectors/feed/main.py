@@ -10,6 +10,7 @@ import itertools
 import random
 import signal
 import time
+from typing import Any
 
 import aiohttp
 import numpy as np
@@ -240,6 +241,10 @@ class Feed:
             if connection.up and arrival.is_timed:
                 arrival.let_pass(arrival.event_of(now_ns))
 
+    async def read(self) -> None:
+        """Read all connections until a replay has ended on each."""
+        await asyncio.gather(*(connection.run() for connection in self.connections))
+
     # -- telling ------------------------------------------------------------------------------------
 
     async def report(self) -> None:
@@ -383,6 +388,43 @@ def markets(settings: Settings) -> list[Market]:
     return list(Market) if settings.venue is Venue.SIMULATOR else [Market.SPOT]
 
 
+async def prepared(settings: Settings, producer: FrameProducer) -> Feed:
+    """Return a feed that knows what to follow and where.
+
+    Raises
+    ------
+    FeedError
+        When the venue offers nothing of what is asked for.
+    """
+    feed = Feed(settings, producer)
+    for market in markets(settings):
+        info = await load_exchange_info(settings, market)
+        if info is not None:
+            await feed.add_market(market, info)
+    if not feed.connections:
+        raise venue.FeedError("the venue offers nothing to follow")
+    return feed
+
+
+async def drive(feed: Feed, stopping: asyncio.Event) -> None:
+    """Run a feed until its replay ends or ``stopping`` is set, and close it."""
+    helpers = [asyncio.create_task(feed.beat()), asyncio.create_task(feed.report())]
+    reading = asyncio.create_task(feed.read())
+    stop = asyncio.create_task(stopping.wait())
+    tasks: list[asyncio.Task[Any]] = [reading, stop, *helpers]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in (reading, *helpers):
+            if task.done() and not task.cancelled():
+                task.result()
+        await (feed.close() if stopping.is_set() else feed.finish())
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await feed.shut()
+
+
 async def work(settings: Settings) -> int:
     """Run the feed until a replay ends or the process is asked to stop; return the exit status."""
     stopping = asyncio.Event()
@@ -395,27 +437,9 @@ async def work(settings: Settings) -> int:
         generation_bytes=settings.generation_mb * 1_000_000,
         name="feed",
     )
-    feed = Feed(settings, producer)
-    for market in markets(settings):
-        info = await load_exchange_info(settings, market)
-        if info is not None:
-            await feed.add_market(market, info)
-    if not feed.connections:
-        raise venue.FeedError("the venue offers nothing to follow")
+    feed = await prepared(settings, producer)
     announce_ready(connections=len(feed.connections))
-    helpers = [asyncio.create_task(feed.beat()), asyncio.create_task(feed.report())]
-    reading = asyncio.gather(*(connection.run() for connection in feed.connections))
-    stop = asyncio.create_task(stopping.wait())
-    try:
-        await asyncio.wait({reading, stop, *helpers}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (reading, *helpers):
-            if task.done() and not task.cancelled():
-                task.result()
-        await (feed.close() if stopping.is_set() else feed.finish())
-    finally:
-        for task in (reading, stop, *helpers):
-            task.cancel()
-        await feed.shut()
+    await drive(feed, stopping)
     return 0
 
 
