@@ -42,7 +42,7 @@ READ_AT_ONCE = 256
 """Messages that are read before other tasks get a turn."""
 
 
-class Socket(WSAsyncConn):  # type: ignore[misc]
+class Socket(WSAsyncConn):
     """cryptofeed's websocket, for ws:// on this machine too, bounded, reading bytes."""
 
     def __init__(self, address: str, name: str, headers: dict[str, str]) -> None:
@@ -132,7 +132,7 @@ class Connection:
                 await self._live()
             except (OSError, AttributeError, websockets.WebSocketException) as error:
                 self._log.warning("connection lost", error=str(error) or repr(error))
-            if self.ingest.ended is not None:
+            if self._has_ended():
                 return
             if self.up:
                 self._go_down(GapReason.SILENCE if self.silent else GapReason.DISCONNECT)
@@ -141,6 +141,10 @@ class Connection:
             pause_s = (
                 PAUSE_FIRST_S if lived_s > STEADY_S else min(max(2 * pause_s, PAUSE_FIRST_S), PAUSE_MOST_S)
             )
+
+    def _has_ended(self) -> bool:
+        """Say whether the recording has ended; a call, because messages change it between two looks."""
+        return self.ingest.ended is not None
 
     def _go_down(self, reason: GapReason) -> None:
         self.up = False
@@ -199,7 +203,7 @@ class Connection:
                         self._held_back = True
                         await self._events.drained()
                         self._held_back = False
-                    if self.ingest.ended is not None:
+                    if self._has_ended():
                         return None
                 await asyncio.sleep(0)
                 old = time.monotonic() - born_s > LIFE_S
