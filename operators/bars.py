@@ -96,10 +96,9 @@ def with_slots(bars: Bars, slots: int) -> Bars:
 
 
 @kernel
-def _add(bar, open_ns, trade, value):  # type: ignore[no-untyped-def]
+def _add(bar, open_ns, tick):  # type: ignore[no-untyped-def]
     """Put one trade into a bar; an unused entry becomes the bar that opens at ``open_ns``."""
-    _, event_ns, _, trade_id = trade
-    price, signed_qty = value
+    (_, event_ns, _, trade_id), (price, signed_qty) = tick
     new = bar.trade_count == 0
     if new:
         bar.open_ns, bar.revision, bar.stale = open_ns, 0, 0
@@ -139,9 +138,9 @@ def _close(bars, slot, k, row, names):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _put(bars, trade, value, k, rows, written, names):  # type: ignore[no-untyped-def]
+def _put(bars, tick, k, rows, written, names):  # type: ignore[no-untyped-def]
     """Put a trade into its bar of one interval; return the rows written so far and whether it had a bar."""
-    effective_ns, event_ns, slot, _ = trade
+    effective_ns, event_ns, slot, _ = tick[0]
     interval_ns = INTERVALS_NS[k]
     bar = bars.current[slot, k]
     if bar.trade_count > 0 and bar.open_ns + interval_ns <= effective_ns:
@@ -151,13 +150,13 @@ def _put(bars, trade, value, k, rows, written, names):  # type: ignore[no-untype
     closed = bars.closed[slot, FIRST_PLACE[k] + open_ns // interval_ns % HISTORY[k]]
     kept = closed.trade_count > 0 and closed.open_ns == open_ns
     if open_ns + interval_ns > effective_ns and not kept:
-        _add(bar, open_ns, trade, value)
+        _add(bar, open_ns, tick)
         return written, True
     if effective_ns >= open_ns + interval_ns * HISTORY[k]:
         return written, False
     if not kept:
         closed.trade_count = 0
-    _add(closed, open_ns, trade, value)
+    _add(closed, open_ns, tick)
     if open_ns <= bars.gap_ns[slot, 1] and open_ns + interval_ns > bars.gap_ns[slot, 0]:
         closed.stale = 1
     closed.revision += 1
@@ -172,14 +171,14 @@ def _fold_trades(bars: Bars, trades: Ticks, until_ns: int, names: Words, rows: R
     current, (keys, values) = bars.current, trades
     for i in range(keys.shape[0]):
         trade = (keys[i, 0], keys[i, 1], keys[i, 2], keys[i, 3])
-        value = (values[i, 0], values[i, 1])
+        tick = (trade, (values[i, 0], values[i, 1]))
         for k in range(INTERVALS_NS.size):
             bar = current[trade[2], k]
             going_on = bar.trade_count > 0 and trade[0] < bar.open_ns + INTERVALS_NS[k]
             if going_on and trade[1] >= bar.open_ns:  # by far the most trades; no division, no call
-                _add(bar, bar.open_ns, trade, value)
+                _add(bar, bar.open_ns, tick)
             else:
-                written, found = _put(bars, trade, value, k, rows, written, names)
+                written, found = _put(bars, tick, k, rows, written, names)
                 too_late[i] |= not found
     if until_ns > 0:
         for slot in range(bars.current.shape[0]):
@@ -256,9 +255,7 @@ def _apply_gap(bars: Bars, slot: int, gap_ns: tuple[int, int, int], names: Words
     return written
 
 
-def apply_gap(
-    bars: Bars, slot: int, gap_ns: tuple[int, int, int], names: Words
-) -> tuple[Bars, Rows]:
+def apply_gap(bars: Bars, slot: int, gap_ns: tuple[int, int, int], names: Words) -> tuple[Bars, Rows]:
     """Return the state with a gap in the trades of one instrument, and the closed bars it amends.
 
     Parameters

@@ -3,25 +3,31 @@ r"""Market state: DEAD, NORMAL, VOLATILE, PANIC or MAINTENANCE, of one instrumen
 Every measure is a ratio to what is usual for the same instrument, so one set of thresholds serves a
 quiet and a wild one. Once a cell (1 s):
 
-- *volatility*: root of the decayed mean of squared log returns, half-life FAST_CELLS; its ratio to
-  the usual one. *Spread*: the newest one; its ratio. *Trade rate*: decayed mean, half-life
-  RATE_CELLS; its ratio.
+- *volatility*: root of the decayed mean of :math:`\tfrac{\pi}{2}|r_t||r_{t-1}|` (bipower variation:
+  one jump between calm cells hardly moves it), half-life FAST_CELLS; its ratio to the usual one.
+  *Spread*: the newest one; its ratio. *Trade rate*: decayed mean, half-life RATE_CELLS; its ratio.
 - *usual*: a mean with half-life USUAL_CELLS (plain mean before that many cells) in which a cell
   counts at most CLIP times the present mean: a burst cannot make itself usual.
 - *silence*: cells in a row without a tick. With ``p`` the usual share of cells with a tick,
   ``(1 - p) ** silence`` is how likely that is; below SILENCE_PROBABILITY the instrument is silent.
 
-The state machine (thresholds in ENTER and LEAVE, dwell in cells in DWELL_UP and DWELL_DOWN):
+The state machine (thresholds ``…_ENTER`` and ``…_LEAVE``, dwell in cells ``DWELL_…``):
 
 - MAINTENANCE when there is no two-sided quote, or all instruments of the market are silent;
 - DEAD when it is silent, or hardly trades and hardly moves;
 - PANIC when volatility is extreme and spread or trade rate say so too;
 - VOLATILE when volatility is high; NORMAL otherwise; UNKNOWN in the first WARM_CELLS cells.
 
-A new state must hold for its dwell before it is taken, and the threshold to leave a state is lower
-than the one to enter it. While a gap lies over the instrument nothing is learned and the state is
-held: our own blindness is not the market's. For a market (symbol ``*``) the same machine judges the
-medians over its instruments. Undefined measures are NaN; a comparison with NaN is never true.
+The measures must pull away from a state in one direction for its dwell before another is taken, and
+the threshold to leave a state is lower than the one to enter it. While a gap lies over the
+instrument nothing is learned and the state is held: our own blindness is not the market's. For a
+market (symbol ``*``) the same machine judges the medians over its instruments. Undefined measures
+are NaN; a comparison with NaN is never true.
+
+References
+----------
+Barndorff-Nielsen and Shephard (2004), "Power and bipower variation with stochastic volatility and
+jumps", Journal of Financial Econometrics 2(1).
 """
 
 from typing import NamedTuple
@@ -31,7 +37,7 @@ import numpy as np
 from genesis.operators.arrays import Bools, Floats, Ints, grown, kernel
 from genesis.operators.records import MarketState
 
-FAST_CELLS = 5.0
+FAST_CELLS = 4.0
 """Half-life of the short-run variance, in cells."""
 
 RATE_CELLS = 10.0
@@ -55,9 +61,9 @@ SILENT_CELLS_MIN = 3
 ACTIVITY_MAX = 0.99
 """Highest share of cells with a tick that is assumed."""
 
-VOLATILE_ENTER, VOLATILE_LEAVE = 2.5, 1.5
-PANIC_ENTER, PANIC_LEAVE = 4.0, 2.5
-PANIC_COMPANY = 2.0
+VOLATILE_ENTER, VOLATILE_LEAVE = 3.0, 1.5
+PANIC_ENTER, PANIC_LEAVE = 6.0, 3.0
+PANIC_COMPANY = 3.0
 """Ratio of spread or trade rate that must go with the volatility of a panic."""
 
 DEAD_RATE, DEAD_VOLATILITY = 0.05, 0.2
@@ -66,21 +72,26 @@ DEAD_RATE, DEAD_VOLATILITY = 0.05, 0.2
 DWELL_UP, DWELL_DOWN, DWELL_SLEEP = 2, 30, 1
 """Cells for which a wilder, a calmer, and a DEAD or MAINTENANCE candidate must hold."""
 
+WILDER, CALMER, ASLEEP = 1, 2, 3
+"""Directions in which the measures may pull; 0 is none."""
+
+HALF_PI = np.pi / 2.0
+
 UNKNOWN, DEAD, NORMAL, VOLATILE, PANIC, MAINTENANCE = (int(state) for state in MarketState)
 
 
 class Usual(NamedTuple):
     """What each instrument usually does, by slot."""
 
-    fast: Floats  # shape (n, 2): short-run variance of log returns, short-run trades a cell
+    fast: Floats  # shape (n, 3): short-run variance, short-run trades a cell, size of the last return
     usual: Floats  # shape (n, 4): variance, spread in bps, trades a cell, share of cells with a tick
-    cells: Ints  # shape (n, 3): cells with a return, cells in all, cells of silence in a row
+    cells: Ints  # shape (n, 3): pairs of returns, cells in all, cells of silence in a row
 
 
 class Machine(NamedTuple):
     """The state machines, one per instrument or market."""
 
-    state: Ints  # shape (n, 4): state, previous state, candidate, cells for which it has held
+    state: Ints  # shape (n, 4): state, previous, direction (wilder, calmer, …), cells it has lasted
     since_ns: Ints  # shape (n,): end of the cell in which the state was taken
 
 
@@ -108,7 +119,7 @@ class Measures(NamedTuple):
 
 def no_usual() -> Usual:
     """Return the state before the first cell."""
-    return Usual(np.zeros((0, 2)), np.zeros((0, 4)), np.zeros((0, 3), np.int64))
+    return Usual(np.zeros((0, 3)), np.zeros((0, 4)), np.zeros((0, 3), np.int64))
 
 
 def no_machines() -> Machine:
@@ -118,7 +129,18 @@ def no_machines() -> Machine:
 
 def with_slots(usual: Usual, slots: int) -> Usual:
     """Return ``usual`` with room for at least ``slots`` instruments."""
-    return usual if slots <= usual.fast.shape[0] else Usual(*(grown(array, slots) for array in usual))
+    have = usual.fast.shape[0]
+    if slots <= have:
+        return usual
+    return forgotten(Usual(*(grown(array, slots) for array in usual)), np.arange(have, slots))
+
+
+def forgotten(usual: Usual, slots: Ints) -> Usual:
+    """Return ``usual`` (used up) as if these instruments had never been seen."""
+    for array in usual:
+        array[slots] = 0
+    usual.fast[slots, 2] = np.nan
+    return usual
 
 
 def with_machines(machines: Machine, count: int) -> Machine:
@@ -155,7 +177,7 @@ def measure(usual: Usual, cell: Cell, cell_s: float) -> tuple[Usual, Measures]:
     >>> cell = Cell(1e-4 * one, 2.0 * one, np.ones(1, np.int64), yes, ~yes)
     >>> _, measures = measure(with_slots(no_usual(), 1), cell, 1.0)
     >>> measures.volatility_bps.round(6).tolist(), measures.spread_ratio.tolist()
-    ([1.0], [1.0])
+    ([nan], [1.0])
     """
     fast, learned, cells = usual
     n = cell.log_return.size
@@ -163,13 +185,15 @@ def measure(usual: Usual, cell: Cell, cell_s: float) -> tuple[Usual, Measures]:
     silent = np.zeros(n, np.bool_)
     for i in range(n):
         if not cell.stale[i]:
-            square = cell.log_return[i] ** 2
+            size = abs(cell.log_return[i])
+            product = HALF_PI * size * fast[i, 2]
+            fast[i, 2] = size
             cells[i, 1] += 1
             cells[i, 2] = 0 if cell.ticked[i] else cells[i, 2] + 1
-            if np.isfinite(square):
+            if np.isfinite(product):
                 cells[i, 0] += 1
                 share = max(1.0 - 0.5 ** (1.0 / FAST_CELLS), 1.0 / cells[i, 0])
-                fast[i, 0] += share * (square - fast[i, 0])
+                fast[i, 0] += share * (product - fast[i, 0])
                 learned[i, 0] = _learned(learned[i, 0], fast[i, 0], cells[i, 0])
             if np.isfinite(cell.spread_bps[i]):
                 first = learned[i, 1] == 0.0
@@ -243,14 +267,15 @@ def decide(
             wanted = MAINTENANCE
         elif measures.silent[i]:
             wanted = DEAD
-        if wanted != state[i, 2]:
-            state[i, 2], state[i, 3] = wanted, 0
-        state[i, 3] += 1
-        calmer = wanted == NORMAL and now in (VOLATILE, PANIC) or (wanted == VOLATILE and now == PANIC)
         asleep = wanted in (DEAD, MAINTENANCE) and (halted[i] or measures.silent[i])
-        dwell = DWELL_SLEEP if asleep or now == UNKNOWN else DWELL_UP
-        if calmer or (wanted == DEAD and not asleep):
-            dwell = DWELL_DOWN
+        calmer = (wanted <= NORMAL and now in (VOLATILE, PANIC)) or (wanted == VOLATILE and now == PANIC)
+        direction = 0 if wanted == now else ASLEEP if asleep else CALMER if calmer else WILDER
+        if direction != state[i, 2]:
+            state[i, 2], state[i, 3] = direction, 0
+        state[i, 3] += 1
+        dwell = DWELL_DOWN if direction == CALMER or (wanted == DEAD and not asleep) else DWELL_UP
+        if asleep or now == UNKNOWN:
+            dwell = DWELL_SLEEP
         if wanted != now and state[i, 3] >= dwell:
             state[i, 1], state[i, 0], since_ns[i] = now, wanted, now_ns
     return machine

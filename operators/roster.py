@@ -11,7 +11,9 @@ import numpy as np
 from genesis.operators import instruments as instruments_of
 from genesis.operators.arrays import Bools, Ints, Rows
 from genesis.operators.records import CORRELATION, MARKET_STATE, WHOLE_MARKET
-from genesis.operators.sampling import CELL_NS
+
+CELL_NS = 1_000_000_000
+"""Length of a cell, the step of the returns, ns."""
 
 
 class Roster(NamedTuple):

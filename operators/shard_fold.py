@@ -6,7 +6,7 @@ how they were cut into batches, nor on how the topics were interleaved.
 Trades, quotes and gaps wait until the shard's watermark (the least of their three) has passed
 them and are folded in fold order; a book row gives its liquidity at once. A row that counts at or
 before the watermark breaks its partition's promise; it counts at the earliest time still open.
-Under the final watermark everything is folded, and every bar and cell that holds something closes.
+Under the final watermark everything is folded, and every bar and slice that holds something closes.
 A frame after that opens the shard again where its rows ended.
 
 Refused, with a reason, are trades without a usable price or quantity, and late trades whose bar is
@@ -32,11 +32,14 @@ from genesis.operators.records import (
     WATERMARK_FINAL_NS,
     StreamKind,
 )
-from genesis.operators.sampling import CELL_NS
+from genesis.operators.sampling import SLICE_NS
 from genesis.operators.waiting import EFFECTIVE, Ticks
 
 TRADES, QUOTES, BOOKS, GAPS = range(4)
 """The topics of a shard, in the order of ``Arrivals.rows``."""
+
+WAITED = [TRADES, QUOTES, GAPS]
+"""The topics whose watermarks close cells; the book waits for nobody and nobody for it."""
 
 SCHEMAS = (TRADE, QUOTE, BOOK, GAP)
 
@@ -47,7 +50,8 @@ class Arrivals(NamedTuple):
     """What came in for one shard: rows of trades, quotes, book and gaps, and the newest promises."""
 
     rows: tuple[Rows, Rows, Rows, Rows]
-    watermarks_ns: tuple[int, int, int, int]  # NEVER_NS for a topic without a frame
+    watermarks_ns: tuple[int, int, int, int]  # NEVER_NS for a topic without one; not the final one
+    ended: tuple[int, int, int, int]  # 1 when the newest frame has the final watermark, 0 not, -1 no frame
 
 
 class Refused(NamedTuple):
@@ -56,6 +60,7 @@ class Refused(NamedTuple):
     reason: str
     detail: str
     payload: str
+    at_ns: int  # when it was received; for a late trade, when it counts
 
 
 class Counts(NamedTuple):
@@ -78,7 +83,8 @@ class Shard(NamedTuple):
     bars: bars_of.Bars
     traded: sampling.Samples
     quoted: sampling.Samples
-    watermarks_ns: Ints  # shape (4,): the newest promise of each topic
+    watermarks_ns: Ints  # shape (4,): the newest promise of each topic, but for the final one
+    ended: Bools  # shape (4,): whether the final watermark has come
     folded_ns: int  # everything that counts at or before this has been folded
     counts: Counts
 
@@ -88,12 +94,13 @@ class Folded(NamedTuple):
 
     bars: Rows  # BAR, sorted by (effective_ns, revision, interval, market, symbol)
     liquidity: Rows  # LIQUIDITY, in the order of the books
-    samples: Rows  # sampling.SAMPLE, of cells that ended
+    samples: Rows  # sampling.SAMPLE, of slices that ended
     gaps: Rows  # GAP, folded now, effective_ns as it was counted
     refused: list[Refused]
     watermark_ns: int  # of bars: no later bar row counts at or before this
     book_watermark_ns: int
-    closed_ns: int  # all cells that end at or before this have ended
+    closed_ns: int  # all slices that end at or before this have ended
+    quiet_ns: int  # the same by event time alone, without the final watermark
 
 
 def new_shard() -> Shard:
@@ -108,6 +115,7 @@ def new_shard() -> Shard:
         sampling.no_samples(),
         sampling.no_samples(),
         np.full(4, NEVER_NS),
+        np.zeros(4, np.bool_),
         NEVER_NS,
         Counts(),
     )
@@ -116,7 +124,9 @@ def new_shard() -> Shard:
 def kept(shard: Shard) -> Shard:
     """Return a copy to keep: nothing in it changes later, and spare room is left out."""
     rooms = (shard.trades, shard.quotes)
-    trades, quotes = (room._replace(keys=room.keys[: room.count], values=room.values[: room.count]) for room in rooms)
+    trades, quotes = (
+        room._replace(keys=room.keys[: room.count], values=room.values[: room.count]) for room in rooms
+    )
     return copied(shard._replace(trades=trades, quotes=quotes))
 
 
@@ -129,20 +139,17 @@ def fold(shard: Shard, arrived: Arrivals) -> tuple[Shard, Folded]:
     >>> trade["event_ns"] = trade["effective_ns"] = trade["trade_id"] = 5
     >>> trade["price"], trade["qty"], trade["symbol"], trade["market"] = 10.0, 1.0, b"BTCUSDT", 1
     >>> rows = (trade, QUOTE.empty(), BOOK.empty(), GAP.empty())
-    >>> final = (WATERMARK_FINAL_NS,) * 4
-    >>> _, folded = fold(new_shard(), Arrivals(rows, final))
-    >>> [int(interval) for interval in folded.bars["interval_ns"] // CELL_NS], folded.samples.size
+    >>> _, folded = fold(new_shard(), Arrivals(rows, (NEVER_NS,) * 4, ended=(1, 1, 1, 1)))
+    >>> [int(interval) for interval in folded.bars["interval_ns"] // 10**9], folded.samples.size
     ([1, 60, 300, 3600], 1)
     """
     refused: list[Refused] = []
     shard = _admitted(shard, arrived, refused)
-    watermarks_ns = shard.watermarks_ns
-    for topic, promise_ns in enumerate(arrived.watermarks_ns):
-        if promise_ns > watermarks_ns[topic] or (
-            watermarks_ns[topic] == WATERMARK_FINAL_NS and promise_ns != NEVER_NS
-        ):
-            watermarks_ns[topic] = promise_ns
-    watermark_ns = int(min(watermarks_ns[TRADES], watermarks_ns[QUOTES], watermarks_ns[GAPS]))
+    np.maximum(shard.watermarks_ns, arrived.watermarks_ns, out=shard.watermarks_ns)
+    told = np.array(arrived.ended)
+    shard.ended[told >= 0] = told[told >= 0] == 1
+    promise_ns = np.where(shard.ended, WATERMARK_FINAL_NS, shard.watermarks_ns)
+    watermark_ns = int(promise_ns[WAITED].min())
     nothing = Folded(
         BAR.empty(),
         liquidity(arrived.rows[BOOKS]),
@@ -150,8 +157,9 @@ def fold(shard: Shard, arrived: Arrivals) -> tuple[Shard, Folded]:
         GAP.empty(),
         refused,
         max(watermark_ns, shard.folded_ns),
-        int(watermarks_ns[BOOKS]),
+        int(promise_ns[BOOKS]),
         _boundary(max(watermark_ns, shard.folded_ns)),
+        _boundary(int(shard.watermarks_ns[WAITED].min())),
     )
     if watermark_ns <= shard.folded_ns:
         return shard, nothing
@@ -159,8 +167,8 @@ def fold(shard: Shard, arrived: Arrivals) -> tuple[Shard, Folded]:
 
 
 def _boundary(watermark_ns: int) -> int:
-    """Return the end of the newest cell that a watermark has passed."""
-    return watermark_ns if watermark_ns == WATERMARK_FINAL_NS else (watermark_ns + 1) // CELL_NS * CELL_NS
+    """Return the end of the newest slice that a watermark has passed."""
+    return watermark_ns if watermark_ns == WATERMARK_FINAL_NS else (watermark_ns + 1) // SLICE_NS * SLICE_NS
 
 
 def _admitted(shard: Shard, arrived: Arrivals, refused: list[Refused]) -> Shard:
@@ -172,7 +180,9 @@ def _admitted(shard: Shard, arrived: Arrivals, refused: list[Refused]) -> Shard:
         table, slots = _slots(shard.instruments, trades, "trade")
         signed_qty = np.copysign(trades["qty"], trades["side"])
         columns = (trades["effective_ns"], trades["event_ns"], slots, trades["trade_id"])
-        room, more = waiting.admit(shard.trades, waiting.ticks(columns, trades["price"], signed_qty), floor_ns)
+        room, more = waiting.admit(
+            shard.trades, waiting.ticks(columns, trades["price"], signed_qty), floor_ns
+        )
         shard, early = shard._replace(instruments=table, trades=room), early + more
         folded += trades.size
     if quotes.size:
@@ -189,10 +199,14 @@ def _admitted(shard: Shard, arrived: Arrivals, refused: list[Refused]) -> Shard:
         gaps["effective_ns"] = np.maximum(gaps["effective_ns"], floor_ns)
         shard = shard._replace(instruments=table, gaps=np.concatenate([shard.gaps, gaps]))
     counts = shard.counts
-    return shard._replace(counts=counts._replace(folded=counts.folded + folded, early=counts.early + int(early)))
+    return shard._replace(
+        counts=counts._replace(folded=counts.folded + folded, early=counts.early + int(early))
+    )
 
 
-def _slots(table: instruments_of.Instruments, rows: Rows, schema: str) -> tuple[instruments_of.Instruments, Ints]:
+def _slots(
+    table: instruments_of.Instruments, rows: Rows, schema: str
+) -> tuple[instruments_of.Instruments, Ints]:
     words = rows.view(_WORDS[schema])
     columns = (np.ascontiguousarray(words[name]) for name in ("symbol_0", "symbol_1", "market"))
     found: tuple[instruments_of.Instruments, Ints] = instruments_of.slots_of(table, *columns)
@@ -208,7 +222,7 @@ def _usable(trades: Rows, refused: list[Refused]) -> Rows:
         what = f"price {row['price']} and quantity {row['qty']} of trade {row['trade_id']} cannot be used"
         text = {name: str(row[name]) for name in ("market", "trade_id", "event_ns", "price", "qty")}
         text["symbol"] = row["symbol"].decode(errors="replace")
-        refused.append(Refused("bad_trade", what, json.dumps(text)))
+        refused.append(Refused("bad_trade", what, json.dumps(text), int(row["recv_ns"])))
     return trades[good]
 
 
@@ -225,7 +239,9 @@ def _passed(shard: Shard, watermark_ns: int, folded: Folded) -> tuple[Shard, Fol
     again = new.size - int(np.count_nonzero(new))
     if again:
         trades = Ticks(trades.keys[new], trades.values[new])
-    bars, bar_rows, too_late = _fold_bars(bars_of.with_slots(shard.bars, slots), trades, until_ns, gaps, shard)
+    bars, bar_rows, too_late = _fold_bars(
+        bars_of.with_slots(shard.bars, slots), trades, until_ns, gaps, shard
+    )
     traded, trade_rows = sampling.sample(
         sampling.with_slots(shard.traded, slots), trades, until_ns, names, of_quotes=False
     )
@@ -273,7 +289,9 @@ def _fold_bars(
     bars, rows, late = bars_of.fold_trades(bars, part, until_ns, names)
     rows, late = np.concatenate([*found, rows]), np.concatenate([*marks, late])
     if rows.size:
-        rows = rows[instruments_of.by_name(rows, "effective_ns", "revision", "interval_ns", after=("open_ns",))]
+        rows = rows[
+            instruments_of.by_name(rows, "effective_ns", "revision", "interval_ns", after=("open_ns",))
+        ]
     return bars, rows, late
 
 
@@ -288,6 +306,6 @@ def _late(trades: Ticks, too_late: Bools, table: instruments_of.Instruments) -> 
         late_s = (effective_ns - event_ns) / 1e9
         symbol = symbols[slot].decode(errors="replace")
         text = {"market": int(markets[slot]), "symbol": symbol, "trade_id": trade_id, "event_ns": event_ns}
-        what = f"trade {trade_id} of {symbol} is {late_s:.3f} s late; a bar of its is no longer kept for amendment"
-        found.append(Refused("too_late_to_amend", what, json.dumps(text | {"price": price})))
+        what = f"trade {trade_id} of {symbol} is {late_s:.3f} s late; a bar it belongs to is no longer kept"
+        found.append(Refused("too_late_to_amend", what, json.dumps(text | {"price": price}), effective_ns))
     return found

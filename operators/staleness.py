@@ -53,7 +53,7 @@ def after_gaps(blindness: Blindness, slots: Ints, gaps: Rows) -> Blindness:
     for slot, start_ns, end_ns in zip(slots, gaps["start_ns"], gaps["end_ns"], strict=True):
         if start_ns >= blindness.start_ns[slot]:
             blindness.start_ns[slot] = start_ns
-            blindness.end_ns[slot] = end_ns if end_ns else OPEN_NS
+            blindness.end_ns[slot] = end_ns or OPEN_NS
     return blindness
 
 
@@ -73,8 +73,9 @@ def blind(blindness: Blindness, cell_ns: int, newest_ns: Ints | None = None) -> 
     Examples
     --------
     >>> closed = Blindness(np.array([5]), np.array([1_500]))
-    >>> [blind(closed, at, np.array([newest])).tolist() for at, newest in ((1_000, 1_600), (2_000, 5), (2_000, 2_100))]
-    [[True], [True], [False]]
+    >>> cases = ((1_000, 1_600), (2_000, 5), (2_000, 2_100))
+    >>> [bool(blind(closed, cell_ns, np.array([newest_ns]))[0]) for cell_ns, newest_ns in cases]
+    [True, True, False]
     """
     found: Bools = blindness.end_ns >= cell_ns
     if newest_ns is not None:
