@@ -63,10 +63,14 @@ class StoreTable:
         self._sizes: list[int] = []
 
     def positions(self) -> dict[int, Position]:
-        """Return where to read on, by partition, according to the rows themselves."""
+        """Return where to read on, by partition, according to the rows themselves.
+
+        That is the message of the newest row itself, not the one after it: its watermark, which may
+        be the final one, is not stored.
+        """
         since = f"(SELECT max({INSERTED_AT}) FROM {self._name}) - INTERVAL {POSITION_DAYS} DAY"
         found = self._client.query(
-            "SELECT log_partition, argMax((log_generation, log_id, log_offset + 1), "
+            "SELECT log_partition, argMax((log_generation, log_id, log_offset), "
             f"({INSERTED_AT}, log_generation, log_offset)) FROM {self._name} "
             f"WHERE {INSERTED_AT} >= {since} GROUP BY log_partition"
         ).result_rows

@@ -1,0 +1,402 @@
+"""Archive flow: every topic in, the table of the same name out.
+
+Wiring only. One source partition reads all topics of one shard; one sink partition a topic gathers
+messages and stores them a second's worth at a time (`connectors.store.tables`). Where to read on is
+a question to the store, so there is no recovery folder: whenever the process ends, however it ends,
+the next one goes on behind the newest stored row, and what comes twice is stored once.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import bytewax.operators as op
+import msgspec
+from bytewax.dataflow import Dataflow
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
+from bytewax.run import cli_main
+
+from genesis.connectors import logs, process
+from genesis.connectors.dead_letters import dead_letter
+from genesis.connectors.frames import FrameError
+from genesis.connectors.kafka import FrameConsumer, FrameProducer, Message, Position, QueueFull, ensure_topics
+from genesis.connectors.settings import Settings, SettingsError
+from genesis.connectors.store.errors import StoreBusy, StoreError, explain
+from genesis.connectors.store.opening import Store, open_store
+from genesis.connectors.store.progress import COMPONENT, Progress
+from genesis.connectors.store.tables import RecordTable, StoreTable, open_table
+from genesis.operators import topics
+from genesis.operators.records import DeadLetter
+from genesis.operators.topics import Topic
+
+POLL_MESSAGES = 1_024
+"""Most messages that a source takes at a time."""
+
+POLL_EVERY = timedelta(milliseconds=50)
+"""Pause after a poll that brought little: the archive may be late, and idle polling costs the broker."""
+
+FETCH_WAIT_MS = 250
+"""How long a broker may hold a fetch."""
+
+BATCH_BYTES = 8 << 20
+"""Bytes of messages in one insert, at most about: some 70,000 trades or 11,000 books."""
+
+BATCH_WAIT_S = 1.0
+"""Longest time that a message waits for its insert."""
+
+BUSY_WAIT_S = 60.0
+"""How long a busy store is asked again before the process gives up, and is started anew."""
+
+BUSY_PAUSE_FIRST_S, BUSY_PAUSE_MOST_S = 0.1, 5.0
+
+RELEASE_EVERY_S = 1.0
+"""Pause between two notices to the broker of what is stored."""
+
+
+class Parcel(NamedTuple):
+    """What a source read of one topic at one time; without messages, a nudge to look at the clock."""
+
+    shard: int
+    messages: tuple[Message, ...]
+
+
+class Consumer(Protocol):
+    """What the source needs of a `kafka.FrameConsumer`."""
+
+    def poll(self, most: int, timeout_s: float = 0.0) -> list[Message]:
+        """Return up to ``most`` messages."""
+
+    def release(self, positions: dict[tuple[str, int], Position | None]) -> None:
+        """Say that nothing before these positions will be asked for again."""
+
+    def close(self) -> None:
+        """Leave the broker."""
+
+
+class Reports(Protocol):
+    """What the flow needs of a `kafka.FrameProducer`."""
+
+    def send_record(self, topic: Topic, record: msgspec.Struct) -> None:
+        """Queue one JSON record."""
+
+    def poll(self) -> None:
+        """Serve delivery reports."""
+
+    def flush(self, timeout_s: float) -> int:
+        """Wait for delivery; return how many messages still wait."""
+
+
+class Wires(NamedTuple):
+    """What connects the flow to the world."""
+
+    shards: int
+    database: str
+    store: Store
+    consume: Callable[[dict[tuple[str, int], Position | None]], Consumer]
+    reports: Reports
+    progress: Progress
+    stopping: threading.Event
+    summary: Path
+    """Written when a replay has come to its end."""
+
+
+def parts_of(shard: int) -> list[tuple[str, int]]:
+    """Return the (topic, partition) pairs that the source partition of a shard reads.
+
+    >>> parts_of(1)
+    [('trades', 1), ('quotes', 1), ('book', 1), ('gaps', 1), ('bars', 1), ('liquidity', 1)]
+    """
+    return [(t.name, shard if t.sharded else 0) for t in topics.ALL if t.sharded or shard == 0]
+
+
+class ArchiveSource(FixedPartitionedSource[tuple[str, Parcel], None]):
+    """Reads all topics, one partition a shard."""
+
+    def __init__(self, wires: Wires) -> None:
+        self._wires = wires
+
+    def list_parts(self) -> list[str]:
+        """Return one partition a shard."""
+        return [str(shard) for shard in range(self._wires.shards)]
+
+    def build_part(self, _step_id: str, for_part: str, _resume_state: None) -> "_Source":
+        """Return the partition, at the position that the store tells."""
+        return _Source(self._wires, int(for_part))
+
+
+class _Source(StatefulSourcePartition[tuple[str, Parcel], None]):
+    def __init__(self, wires: Wires, shard: int) -> None:
+        self._wires, self._shard = wires, shard
+        self._keys = parts_of(shard)
+        self._consumer = wires.consume(positions(wires, self._keys))
+        self._awake: datetime | None = None
+        self._nudged_s = self._released_s = time.monotonic()
+
+    def next_batch(self) -> Iterable[tuple[str, Parcel]]:
+        """Return what has come, by topic."""
+        if self._wires.stopping.is_set():
+            raise StopIteration
+        found = self._consumer.poll(POLL_MESSAGES)
+        self._awake = None if len(found) == POLL_MESSAGES else datetime.now(UTC) + POLL_EVERY
+        by_topic: dict[str, list[Message]] = {}
+        for message in found:
+            by_topic.setdefault(message.topic.name, []).append(message)
+        now_s = time.monotonic()
+        if now_s - self._nudged_s > BATCH_WAIT_S / 4:
+            self._nudged_s = now_s
+            for name, _ in self._keys:
+                by_topic.setdefault(name, [])
+        if now_s - self._released_s > RELEASE_EVERY_S:
+            self._released_s = now_s
+            self._consumer.release(self._wires.progress.flushed(self._keys))
+        if self._shard == 0:
+            report(self._wires)
+        return [(name, Parcel(self._shard, tuple(messages))) for name, messages in by_topic.items()]
+
+    def next_awake(self) -> datetime | None:
+        """Return when to look again."""
+        return self._awake
+
+    def snapshot(self) -> None:
+        """Return nothing: the store knows."""
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._consumer.close()
+
+
+class ArchiveSink(FixedPartitionedSink[Parcel, None]):
+    """Stores all topics, one partition a topic."""
+
+    def __init__(self, wires: Wires) -> None:
+        self._wires = wires
+
+    def list_parts(self) -> list[str]:
+        """Return one partition a topic."""
+        return [topic.name for topic in topics.ALL]
+
+    def part_fn(self, item_key: str) -> int:
+        """Return the place of a topic among the partitions, which Bytewax sorts."""
+        return sorted(topics.BY_NAME).index(item_key)
+
+    def build_part(self, _step_id: str, for_part: str, _resume_state: None) -> "_Sink":
+        """Return the partition of a topic."""
+        return _Sink(self._wires, topics.BY_NAME[for_part])
+
+
+class _Sink(StatefulSinkPartition[Parcel, None]):
+    def __init__(self, wires: Wires, topic: Topic) -> None:
+        self._wires, self._topic = wires, topic
+        self._client = wires.store.connect()
+        self._table = open_table(self._client, wires.database, topic)
+        self._log = logs.get(f"archive.{topic.name}")
+        self._reached: dict[int, Position] = {}
+        self._watermarks_ns: dict[int, int] = {}
+        self._oldest_sent_ns = 0
+        self._since_s = 0.0
+
+    def write_batch(self, values: list[Parcel]) -> None:
+        """Take messages; store what waits when it is much or has waited long enough."""
+        for parcel in values:
+            for message in parcel.messages:
+                self._take(message)
+                if self._table.bytes_waiting >= BATCH_BYTES:
+                    self._flush()
+        if not self._table.rows_waiting or time.monotonic() - self._since_s >= BATCH_WAIT_S:
+            self._flush()
+
+    def snapshot(self) -> None:
+        """Return nothing: the store knows."""
+
+    def close(self) -> None:
+        """Store the rest."""
+        self._flush()
+        self._client.close()
+
+    def _take(self, message: Message) -> None:
+        if not self._table.rows_waiting:
+            self._since_s = time.monotonic()
+        if message.restarted:
+            self._log.warning("the log began anew or has a hole", partition=message.partition)
+        try:
+            frame = self._table.add(message)
+        except FrameError as error:
+            self._refuse(message, error)
+        else:
+            if frame is not None:
+                self._watermarks_ns[message.partition] = frame.watermark_ns
+                self._oldest_sent_ns = self._oldest_sent_ns or frame.sent_ns
+                self._wires.progress.read(self._topic, frame)
+        self._reached[message.partition] = message.position
+
+    def _refuse(self, message: Message, error: FrameError) -> None:
+        """Send a message to the dead letters; a bad dead letter goes straight into their table."""
+        at = message.position
+        source = f"{self._topic.full_name}/{message.partition}/{at.log_id}/{at.offset - 1}"
+        letter = dead_letter(source, error.reason, error.detail, message.value, _sent_ns(message))
+        self._wires.progress.refused()
+        self._log.warning(
+            "a message could not be used", source=source, reason=error.reason, detail=error.detail
+        )
+        if self._topic is topics.DEAD_LETTERS:
+            assert isinstance(self._table, RecordTable)
+            self._table.keep(letter, message)
+        else:
+            send_letter(self._wires, letter)
+
+    def _flush(self) -> None:
+        if self._table.rows_waiting:
+            stored = patiently(self._wires, self._table)
+            self._wires.progress.stored(*stored, self._oldest_sent_ns)
+        if self._reached:
+            self._wires.progress.settled(self._topic, self._reached, self._watermarks_ns)
+        self._reached, self._watermarks_ns, self._oldest_sent_ns = {}, {}, 0
+
+
+def patiently(wires: Wires, table: StoreTable) -> tuple[int, int]:
+    """Flush a table, again and again while the store is busy; return rows stored and rows it had.
+
+    Raises
+    ------
+    StoreError
+        When the store is full, refuses, or stays busy too long.
+    """
+    until_s = time.monotonic() + BUSY_WAIT_S
+    pause_s = BUSY_PAUSE_FIRST_S
+    while True:
+        try:
+            return table.flush()
+        except Exception as error:
+            failure = explain(error, wires.store.where)
+            if not isinstance(failure, StoreBusy) or time.monotonic() > until_s or wires.stopping.is_set():
+                raise failure from error
+        wires.stopping.wait(pause_s)
+        pause_s = min(2.0 * pause_s, BUSY_PAUSE_MOST_S)
+
+
+def positions(wires: Wires, keys: list[tuple[str, int]]) -> dict[tuple[str, int], Position | None]:
+    """Return where to read on in these partitions, according to the store; None for the beginning."""
+    client = wires.store.connect()
+    found: dict[tuple[str, int], Position | None] = {}
+    try:
+        for name in {name for name, _ in keys}:
+            known = open_table(client, wires.database, topics.BY_NAME[name]).positions()
+            found |= {key: known.get(key[1]) for key in keys if key[0] == name}
+    finally:
+        client.close()
+    return found
+
+
+def send_letter(wires: Wires, letter: DeadLetter) -> None:
+    """Queue a dead letter, waiting while the producer's queue is full."""
+    while True:
+        try:
+            wires.reports.send_record(topics.DEAD_LETTERS, letter)
+        except QueueFull:
+            wires.reports.poll()
+            if wires.stopping.wait(BUSY_PAUSE_FIRST_S):
+                return
+        else:
+            return
+
+
+def report(wires: Wires) -> None:
+    """Send a health report when it is time, and write the summary when a replay has ended."""
+    complete = wires.progress.complete
+    health = wires.progress.report("complete" if complete else "ok")
+    if health is not None:
+        with contextlib.suppress(QueueFull):  # the next one comes in a second
+            wires.reports.send_record(topics.HEALTH, health)
+    wires.reports.poll()
+    if complete and not wires.summary.exists():
+        write_summary(wires)
+    elif not complete:
+        wires.summary.unlink(missing_ok=True)
+
+
+def write_summary(wires: Wires) -> None:
+    """Write how many rows every table has, all at once, for `genesis replay` to find."""
+    client = wires.store.connect()
+    try:
+        rows = {t.name: open_table(client, wires.database, t).count() for t in topics.ALL}
+    finally:
+        client.close()
+    scratch = wires.summary.with_suffix(".part")
+    scratch.write_bytes(msgspec.json.encode({"complete": True, "rows": rows}))
+    scratch.replace(wires.summary)
+
+
+def _sent_ns(message: Message) -> int:
+    """Return when a message was sent, 0 when it does not say: the same however often it is read."""
+    text = dict(message.headers).get("sent_ns", b"0")
+    return int(text) if text.isdigit() and len(text) < 20 else 0
+
+
+def add_archive(flow: Dataflow, wires: Wires) -> None:
+    """Add the steps of the archive to a dataflow."""
+    parcels = op.input("messages", flow, ArchiveSource(wires))
+    op.output("tables", parcels, ArchiveSink(wires))
+
+
+def main(settings: Settings) -> int:
+    """Open the store, serve it when it is embedded, and archive until asked to end; return the exit status.
+
+    Raises
+    ------
+    SettingsError
+        When no broker is named.
+    StoreError
+        When the store cannot be opened, or fails on the way.
+    """
+    if not settings.broker:
+        raise SettingsError("GENESIS_BROKER is empty: the archive needs the address of a broker")
+    log = logs.get(COMPONENT)
+    stopping = process.stop_on_signals()
+    with open_store(settings) as store:
+        ensure_topics(settings.broker, settings.shards)
+        wires = wires_of(settings, store, stopping)
+        wires.summary.unlink(missing_ok=True)
+        flow = Dataflow(COMPONENT)
+        add_archive(flow, wires)
+        process.announce_ready(store_url=store.url)
+        log.info("started", store=store.where, shards=settings.shards)
+        try:
+            cli_main(flow, epoch_interval=timedelta(seconds=settings.epoch_s))
+        except BaseException as error:
+            raise _cause(error) from error
+        wires.reports.flush(2.0)
+    log.info("stopped")
+    return 0
+
+
+def wires_of(settings: Settings, store: Store, stopping: threading.Event) -> Wires:
+    """Return the wires of a process with these settings."""
+    return Wires(
+        settings.shards,
+        settings.database,
+        store,
+        lambda parts: FrameConsumer(settings.broker, parts, fetch_wait_ms=FETCH_WAIT_MS, name=COMPONENT),
+        FrameProducer(
+            settings.broker,
+            settings.shards,
+            embedded=settings.embedded_broker,
+            generation_bytes=settings.generation_mb * 1_000_000,
+            name=COMPONENT,
+        ),
+        Progress(settings.shards),
+        stopping,
+        settings.data / "archive.json",
+    )
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the store's own error from among those that Bytewax wraps it in."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, StoreError):
+        found = found.__cause__ or found.__context__
+    return found or error
