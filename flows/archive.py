@@ -366,7 +366,7 @@ def main(settings: Settings) -> int:
         process.announce_ready(store_url=store.url)
         log.info("started", store=store.where, shards=settings.shards)
         try:
-            cli_main(flow, epoch_interval=timedelta(seconds=settings.epoch_s))
+            cli_main(flow, epoch_interval=timedelta(seconds=settings.epoch_s))  # type: ignore[no-untyped-call]
         except BaseException as error:
             raise _cause(error) from error
         wires.reports.flush(2.0)
