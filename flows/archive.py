@@ -26,7 +26,7 @@ from genesis.connectors.dead_letters import dead_letter
 from genesis.connectors.frames import FrameError
 from genesis.connectors.kafka import FrameConsumer, FrameProducer, Message, Position, QueueFull, ensure_topics
 from genesis.connectors.settings import Settings, SettingsError
-from genesis.connectors.store.errors import StoreBusy, StoreError, explain
+from genesis.connectors.store.errors import StoreBusy, explain
 from genesis.connectors.store.opening import Store, open_store
 from genesis.connectors.store.progress import COMPONENT, Progress
 from genesis.connectors.store.tables import RecordTable, StoreTable, open_table
@@ -40,8 +40,8 @@ POLL_MESSAGES = 1_024
 POLL_EVERY = timedelta(milliseconds=50)
 """Pause after a poll that brought little: the archive may be late, and idle polling costs the broker."""
 
-FETCH_WAIT_MS = 250
-"""How long a broker may hold a fetch."""
+FETCH_WAIT_MS = 100
+"""How long a broker may hold a fetch. The embedded one always uses all of it, also at the start."""
 
 BATCH_BYTES = 8 << 20
 """Bytes of messages in one insert, at most about: some 70,000 trades or 11,000 books."""
@@ -91,6 +91,24 @@ class Reports(Protocol):
         """Wait for delivery; return how many messages still wait."""
 
 
+class Ending:
+    """When the flow is to end, and the failure that ends it, if any.
+
+    A step of Bytewax that raises takes the whole process with it when another step raises while it
+    is being closed, as several do on a full disk. So a failure is noted here, the flow ends in good
+    order, and the failure is raised behind it.
+    """
+
+    def __init__(self, stopping: threading.Event) -> None:
+        self.stopping = stopping
+        self.failure: Exception | None = None
+
+    def fail(self, failure: Exception) -> None:
+        """End the flow because of this; later failures follow from the first."""
+        self.failure = self.failure or failure
+        self.stopping.set()
+
+
 class Wires(NamedTuple):
     """What connects the flow to the world."""
 
@@ -100,7 +118,7 @@ class Wires(NamedTuple):
     consume: Callable[[dict[tuple[str, int], Position | None]], Consumer]
     reports: Reports
     progress: Progress
-    stopping: threading.Event
+    ending: Ending
     summary: Path
     """Written when a replay has come to its end."""
 
@@ -139,8 +157,15 @@ class _Source(StatefulSourcePartition[tuple[str, Parcel], None]):
 
     def next_batch(self) -> Iterable[tuple[str, Parcel]]:
         """Return what has come, by topic."""
-        if self._wires.stopping.is_set():
+        if self._wires.ending.stopping.is_set():
             raise StopIteration
+        try:
+            return self._read()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the flow ends in good order
+            self._wires.ending.fail(error)
+            raise StopIteration from None
+
+    def _read(self) -> list[tuple[str, Parcel]]:
         found = self._consumer.poll(POLL_MESSAGES)
         self._awake = None if len(found) == POLL_MESSAGES else datetime.now(UTC) + POLL_EVERY
         by_topic: dict[str, list[Message]] = {}
@@ -202,6 +227,14 @@ class _Sink(StatefulSinkPartition[Parcel, None]):
 
     def write_batch(self, values: list[Parcel]) -> None:
         """Take messages; store what waits when it is much or has waited long enough."""
+        if self._wires.ending.failure is not None:
+            return
+        try:
+            self._write(values)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the flow ends in good order
+            self._wires.ending.fail(error)
+
+    def _write(self, values: list[Parcel]) -> None:
         for parcel in values:
             for message in parcel.messages:
                 self._take(message)
@@ -215,8 +248,12 @@ class _Sink(StatefulSinkPartition[Parcel, None]):
 
     def close(self) -> None:
         """Store the rest."""
-        self._flush()
-        self._client.close()
+        try:
+            if self._wires.ending.failure is None:
+                self._flush()
+            self._client.close()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the flow ends in good order
+            self._wires.ending.fail(error)
 
     def _take(self, message: Message) -> None:
         if not self._table.rows_waiting:
@@ -273,9 +310,13 @@ def patiently(wires: Wires, table: StoreTable) -> tuple[int, int]:
             return table.flush()
         except Exception as error:
             failure = explain(error, wires.store.where)
-            if not isinstance(failure, StoreBusy) or time.monotonic() > until_s or wires.stopping.is_set():
+            if (
+                not isinstance(failure, StoreBusy)
+                or time.monotonic() > until_s
+                or wires.ending.stopping.is_set()
+            ):
                 raise failure from error
-        wires.stopping.wait(pause_s)
+        wires.ending.stopping.wait(pause_s)
         pause_s = min(2.0 * pause_s, BUSY_PAUSE_MOST_S)
 
 
@@ -299,7 +340,7 @@ def send_letter(wires: Wires, letter: DeadLetter) -> None:
             wires.reports.send_record(topics.DEAD_LETTERS, letter)
         except QueueFull:
             wires.reports.poll()
-            if wires.stopping.wait(BUSY_PAUSE_FIRST_S):
+            if wires.ending.stopping.wait(BUSY_PAUSE_FIRST_S):
                 return
         else:
             return
@@ -365,10 +406,9 @@ def main(settings: Settings) -> int:
         add_archive(flow, wires)
         process.announce_ready(store_url=store.url)
         log.info("started", store=store.where, shards=settings.shards)
-        try:
-            cli_main(flow, epoch_interval=timedelta(seconds=settings.epoch_s))  # type: ignore[no-untyped-call]
-        except BaseException as error:
-            raise _cause(error) from error
+        cli_main(flow, epoch_interval=timedelta(seconds=settings.epoch_s))  # type: ignore[no-untyped-call]
+        if wires.ending.failure is not None:
+            raise wires.ending.failure
         wires.reports.flush(2.0)
     log.info("stopped")
     return 0
@@ -389,14 +429,6 @@ def wires_of(settings: Settings, store: Store, stopping: threading.Event) -> Wir
             name=COMPONENT,
         ),
         Progress(settings.shards),
-        stopping,
+        Ending(stopping),
         settings.data / "archive.json",
     )
-
-
-def _cause(error: BaseException) -> BaseException:
-    """Return the store's own error from among those that Bytewax wraps it in."""
-    found: BaseException | None = error
-    while found is not None and not isinstance(found, StoreError):
-        found = found.__cause__ or found.__context__
-    return found or error
