@@ -187,26 +187,25 @@ class RestApi:
 
         The recorded one is owed to the first request after a subscription, as long as the client's
         stream began before it; so a replay gives the same rows at any speed. Before the snapshot has
-        been played the request waits for it, unless the play itself waits.
+        been played the request waits for it, unless the play stands still: then it is given in advance.
         """
         book = self._hub.books[market, symbol]
         opening = self._hub.opening.get((market, symbol))
         while not book.is_whole:
             before = self._player.position
-            if self._player.state in (State.FINISHED, State.FAILED):
-                raise ApiError(-1112, "No orders on book for symbol.")
-            is_blocked = self._player.state == State.WAITING
-            if not is_blocked:
+            is_over = self._player.state in (State.FINISHED, State.FAILED)
+            is_still = self._player.state == State.WAITING
+            if not is_over and not is_still:
                 try:
                     await asyncio.wait_for(book.changed.wait(), BLOCKED_S)
                 except TimeoutError:
-                    is_blocked = self._player.position == before
+                    is_still = self._player.position == before
             is_ahead = opening is not None and opening.recv_ns >= self._player.recv_ns
-            if is_blocked and is_ahead and opening is not None:
+            if is_still and is_ahead and opening is not None:
                 self._pay(market, symbol)
                 return book.recorded_depth(opening, limit)
-            if is_blocked:
-                await asyncio.sleep(BLOCKED_S)
+            if is_over or self._player.state == State.WAITING:
+                raise ApiError(-1112, "No orders on book for symbol.")
         connection = self._hub.owing(market, symbol)
         if connection is not None and book.recorded is not None:
             connection.owed.discard(symbol)
@@ -241,7 +240,7 @@ def _too_much(verdict: Verdict, limit: int) -> ApiError:
 
 def _expect(call: Call, names: tuple[str, ...]) -> None:
     """Refuse parameters that the endpoint does not have, doubled ones and empty ones."""
-    sent = [name for name in call.request.query if name != "genesis"]
+    sent = [name for name, _ in call.request.query.items() if name != "genesis"]
     if len(sent) != len(call.parameters):
         raise ApiError(-1101, "Duplicate values for a parameter detected.")
     known = [name for name in sent if name in names]

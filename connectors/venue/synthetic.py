@@ -46,7 +46,6 @@ class SyntheticSource:
         self.live = live
         self.start_ns = parameters.start_ns
         self.counts = Counts()
-        self.opening: dict[tuple[Market, str], Message] = {}
         self.instruments = tuple(_instrument(listing) for listing in parameters.listings)
         self._writers = [_Writer(listing) for listing in parameters.listings]
         self.streams = {
@@ -54,23 +53,24 @@ class SyntheticSource:
             for each in self._writers
             for kind, name in ((Kind.TRADE, each.trade), (Kind.QUOTE, each.quote), (Kind.DIFF, each.depth))
         }
-        self._parameters = parameters
+        self._market = SyntheticMarket(parameters)
+        self._first_step = self._market.advance()
+        snapshots = [
+            self._writers[each.listing].snapshot_message(each, self._first_step.end_ns)
+            for each in self._market.snapshots()
+        ]
+        self.opening = {(_SPOT, each.symbol): each for each in snapshots}
         self._steps_max = duration_s * 1e9 / STEP_NS
         self._steps = 0
 
     def __iter__(self) -> Iterator[Message]:
-        market = SyntheticMarket(self._parameters)
+        step = self._first_step
         while self._steps < self._steps_max:
-            step = market.advance()
             self._steps += 1
             for message in self._messages(step):
                 self.counts.add(_SPOT, message.symbol, message.kind)
                 yield message
-            if self._steps == 1:
-                for snapshot in market.snapshots():
-                    message = self._writers[snapshot.listing].snapshot_message(snapshot, step.end_ns)
-                    self.counts.add(_SPOT, message.symbol, message.kind)
-                    yield message
+            step = self._market.advance()
 
     def fraction(self) -> float | None:
         """Return how much of the duration has passed, None when it is infinite."""
@@ -82,6 +82,8 @@ class SyntheticSource:
             yield writers[tick.listing].tick_message(tick)
         for diff in step.diffs:
             yield writers[diff.listing].diff_message(diff)
+        if self._steps == 1:
+            yield from self.opening.values()
 
 
 def _instrument(listing: Listing) -> Instrument:
