@@ -94,4 +94,4 @@ def _copy(value: object) -> object:
         return value.copy()
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return copied(value)  # type: ignore[type-var]
-    return dict(value) if isinstance(value, dict) else value
+    return tuple(_copy(each) for each in value) if isinstance(value, tuple) else value

@@ -222,9 +222,8 @@ def fold_trades(bars: Bars, trades: Ticks, until_ns: int, names: Words) -> tuple
     Examples
     --------
     >>> from genesis.operators.waiting import ticks
-    >>> at = np.array([1, 2, 1_500_000_000])  # counts at; the last one happened at 3 ns and is late
-    >>> happened, slot, ids = np.array([1, 2, 3]), np.zeros(3, np.int64), np.arange(3)
-    >>> trades = ticks((at, happened, slot, ids), np.array([10.0, 12.0, 9.0]), np.ones(3))
+    >>> keys = [(1, 1, 0, 0), (2, 2, 0, 1), (1_500_000_000, 3, 0, 2)]  # the last one happened at 3 ns
+    >>> trades = ticks(keys, [(10.0, 1.0), (12.0, 1.0), (9.0, 1.0)])
     >>> _, rows, _ = fold_trades(no_bars(1), trades, 2 * SECOND_NS, np.zeros((1, 3), np.uint64))
     >>> [(int(r["revision"]), float(r["low"]), float(r["close"])) for r in rows]
     [(0, 10.0, 12.0), (1, 9.0, 9.0)]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genesis.operators.arrays import Ints, Rows, Words, kernel
+from genesis.operators.arrays import Floats, Ints, Rows, Words, kernel
 from genesis.operators.records import SYMBOL_BYTES
 
 
@@ -51,43 +51,108 @@ def _doubled(table: Ints, names: Words, count: int) -> tuple[Ints, Words]:
 
 
 @kernel
-def slots_of(
-    instruments: Instruments, symbol_0: Words, symbol_1: Words, market: np.ndarray
-) -> tuple[Instruments, Ints]:
+def _with_new(
+    instruments: Instruments, word_0: np.uint64, word_1: np.uint64, market: np.uint64
+) -> Instruments:
+    """Return the table with one more instrument, which it does not hold yet."""
+    table, names, count = instruments
+    if count == names.shape[0]:
+        table, names = _doubled(table, names, count)
+    names[count, 0], names[count, 1], names[count, 2] = word_0, word_1, market
+    table[_place(table, names, word_0, word_1, market)] = count + 1
+    return Instruments(table, names, count + 1)
+
+
+@kernel
+def slots_of(instruments: Instruments, rows: Rows) -> tuple[Instruments, Ints]:
     """Return the table with new instruments added, and the slot of each row, shape ``(n,)``.
 
     Parameters
     ----------
     instruments
         Used up.
-    symbol_0, symbol_1, market
-        The columns of a layout made by `arrays.in_words`, shape ``(n,)``.
+    rows
+        Of a layout with ``symbol_0``, ``symbol_1`` and ``market``, as `arrays.in_words` makes it.
 
     Examples
     --------
-    >>> one, two = np.array([7, 9, 7], np.uint64), np.zeros(3, np.uint64)
-    >>> table, slots = slots_of(no_instruments(), one, two, np.ones(3, np.int8))
+    >>> rows = np.zeros(3, [("symbol_0", "<u8"), ("symbol_1", "<u8"), ("market", "i1")])
+    >>> rows["symbol_0"] = [7, 9, 7]
+    >>> table, slots = slots_of(no_instruments(), rows)
     >>> slots.tolist(), table.count
     ([0, 1, 0], 2)
     """
     table, names, count = instruments
-    slots = np.empty(symbol_0.size, np.int64)
-    for i in range(symbol_0.size):
-        same = i > 0 and symbol_0[i] == symbol_0[i - 1] and symbol_1[i] == symbol_1[i - 1]
-        if same and market[i] == market[i - 1]:
-            slots[i] = slots[i - 1]
-            continue
-        word = np.uint64(market[i])
-        place = _place(table, names, symbol_0[i], symbol_1[i], word)
-        if table[place] == 0:
-            if count == names.shape[0]:
-                table, names = _doubled(table, names, count)
-                place = _place(table, names, symbol_0[i], symbol_1[i], word)
-            names[count, 0], names[count, 1], names[count, 2] = symbol_0[i], symbol_1[i], word
-            count += 1
-            table[place] = count
-        slots[i] = table[place] - 1
+    slots = np.empty(rows.size, np.int64)
+    for i in range(rows.size):
+        row = rows[i]
+        word_0, word_1, market = row.symbol_0, row.symbol_1, np.uint64(row.market)
+        found = table[_place(table, names, word_0, word_1, market)]
+        if found == 0:
+            table, names, count = _with_new(Instruments(table, names, count), word_0, word_1, market)
+            found = count
+        slots[i] = found - 1
     return Instruments(table, names, count), slots
+
+
+@kernel
+def trade_ticks(instruments: Instruments, rows: Rows) -> tuple[Instruments, Ints, Floats]:
+    """Return the table, and trades as the keys and values of `waiting.Ticks`; quantity signed by side.
+
+    Parameters
+    ----------
+    instruments
+        Used up.
+    rows
+        Of the layout ``in_words(TRADE)``, shape ``(n,)``.
+    """
+    table, names, count = instruments
+    keys, values = np.empty((rows.size, 4), np.int64), np.empty((rows.size, 2))
+    for i in range(rows.size):
+        row = rows[i]
+        word_0, word_1, market = row.symbol_0, row.symbol_1, np.uint64(row.market)
+        found = table[_place(table, names, word_0, word_1, market)]
+        if found == 0:
+            table, names, count = _with_new(Instruments(table, names, count), word_0, word_1, market)
+            found = count
+        keys[i, 0], keys[i, 1], keys[i, 2], keys[i, 3] = (
+            row.effective_ns,
+            row.event_ns,
+            found - 1,
+            row.trade_id,
+        )
+        values[i, 0], values[i, 1] = row.price, row.qty if row.side >= 0 else -row.qty
+    return Instruments(table, names, count), keys, values
+
+
+@kernel
+def quote_ticks(instruments: Instruments, rows: Rows) -> tuple[Instruments, Ints, Floats]:
+    """Return the table, and quotes as the keys and values of `waiting.Ticks`.
+
+    Parameters
+    ----------
+    instruments
+        Used up.
+    rows
+        Of the layout ``in_words(QUOTE)``, shape ``(n,)``.
+    """
+    table, names, count = instruments
+    keys, values = np.empty((rows.size, 4), np.int64), np.empty((rows.size, 2))
+    for i in range(rows.size):
+        row = rows[i]
+        word_0, word_1, market = row.symbol_0, row.symbol_1, np.uint64(row.market)
+        found = table[_place(table, names, word_0, word_1, market)]
+        if found == 0:
+            table, names, count = _with_new(Instruments(table, names, count), word_0, word_1, market)
+            found = count
+        keys[i, 0], keys[i, 1], keys[i, 2], keys[i, 3] = (
+            row.effective_ns,
+            row.event_ns,
+            found - 1,
+            row.update_id,
+        )
+        values[i, 0], values[i, 1] = row.bid_price, row.ask_price
+    return Instruments(table, names, count), keys, values
 
 
 def symbols(instruments: Instruments) -> np.ndarray:

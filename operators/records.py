@@ -248,7 +248,7 @@ GAP = RowSchema(
         Field(
             "effective_ns",
             "<i8",
-            "when it counts: start_ns (end_ns once closed), or if later the connection's watermark when noticed + 1 ns",
+            "when it counts: start_ns (end_ns once closed), or if later the watermark when noticed + 1 ns",
         ),
         Field("revision", "<i8", "0 when the gap is first seen, 1 when it is closed"),
         Field("first_missing_id", "<i8", "first id that is missing, 0 when the stream has no ids"),
@@ -373,4 +373,6 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     component: Annotated[str, Meta(description="the process that reports, such as feed or market")]
     state: Annotated[str, Meta(description="ok, starting, degraded, complete or stopped")]
     detail: Annotated[str, Meta(description="what is the matter, in a sentence; empty when ok")]
-    figures: Annotated[dict[str, float], Meta(description="measured values by name, the unit last in the name")]
+    figures: Annotated[
+        dict[str, float], Meta(description="measured values by name, the unit last in the name")
+    ]

@@ -36,7 +36,9 @@ def with_slots(seen: Seen, slots: int) -> Seen:
     if slots <= have:
         return seen
     room = max(slots, 2 * have, 16)
-    return Seen(grown(seen.newest_id, room, -1), grown(seen.newest_ns, room, NEVER_NS), grown(seen.bits, room))
+    return Seen(
+        grown(seen.newest_id, room, -1), grown(seen.newest_ns, room, NEVER_NS), grown(seen.bits, room)
+    )
 
 
 @kernel

@@ -71,6 +71,10 @@ class Counts(NamedTuple):
     early: int = 0  # rows that broke a promise
     too_late: int = 0  # late trades whose bar is no longer kept
 
+    def more(self, folded: int, early: int) -> "Counts":
+        """Return the counts with rows that came in."""
+        return self._replace(folded=self.folded + folded, early=self.early + early)
+
 
 class Shard(NamedTuple):
     """The state of one shard; arrays by slot, ready to be pickled."""
@@ -107,8 +111,8 @@ def new_shard() -> Shard:
     """Return the state before the first row."""
     return Shard(
         instruments_of.no_instruments(),
-        waiting.nobody(),
-        waiting.nobody(),
+        (),
+        (),
         GAP.empty(),
         repeats.nothing_seen(),
         bars_of.no_bars(),
@@ -122,12 +126,9 @@ def new_shard() -> Shard:
 
 
 def kept(shard: Shard) -> Shard:
-    """Return a copy to keep: nothing in it changes later, and spare room is left out."""
-    rooms = (shard.trades, shard.quotes)
-    trades, quotes = (
-        room._replace(keys=room.keys[: room.count], values=room.values[: room.count]) for room in rooms
-    )
-    return copied(shard._replace(trades=trades, quotes=quotes))
+    """Return a copy to keep: nothing in it changes later, and what waits is in one piece."""
+    rooms = [waiting.admit((), waiting.together(room), NEVER_NS)[0] for room in (shard.trades, shard.quotes)]
+    return copied(shard._replace(trades=rooms[0], quotes=rooms[1]))
 
 
 def fold(shard: Shard, arrived: Arrivals) -> tuple[Shard, Folded]:
@@ -173,44 +174,25 @@ def _boundary(watermark_ns: int) -> int:
 
 def _admitted(shard: Shard, arrived: Arrivals, refused: list[Refused]) -> Shard:
     """Return the shard with the arrived rows in its waiting rooms."""
-    floor_ns, early, folded = shard.folded_ns + 1, 0, 0
+    floor_ns, counts = shard.folded_ns + 1, shard.counts
     trades, quotes, _, gaps = arrived.rows
     if trades.size:
         trades = _usable(trades, refused)
-        table, slots = _slots(shard.instruments, trades, "trade")
-        signed_qty = np.copysign(trades["qty"], trades["side"])
-        columns = (trades["effective_ns"], trades["event_ns"], slots, trades["trade_id"])
-        room, more = waiting.admit(
-            shard.trades, waiting.ticks(columns, trades["price"], signed_qty), floor_ns
-        )
-        shard, early = shard._replace(instruments=table, trades=room), early + more
-        folded += trades.size
+        table, *found = instruments_of.trade_ticks(shard.instruments, trades.view(_WORDS["trade"]))
+        room, early = waiting.admit(shard.trades, Ticks(*found), floor_ns)
+        shard, counts = shard._replace(instruments=table, trades=room), counts.more(trades.size, early)
     if quotes.size:
-        table, slots = _slots(shard.instruments, quotes, "quote")
-        columns = (quotes["effective_ns"], quotes["event_ns"], slots, quotes["update_id"])
-        sides = (quotes["bid_price"], quotes["ask_price"])
-        room, more = waiting.admit(shard.quotes, waiting.ticks(columns, *sides), floor_ns)
-        shard, early = shard._replace(instruments=table, quotes=room), early + more
-        folded += quotes.size
+        table, *found = instruments_of.quote_ticks(shard.instruments, quotes.view(_WORDS["quote"]))
+        room, early = waiting.admit(shard.quotes, Ticks(*found), floor_ns)
+        shard, counts = shard._replace(instruments=table, quotes=room), counts.more(quotes.size, early)
     if gaps.size:
-        table, _ = _slots(shard.instruments, gaps, "gap")
+        table, _ = instruments_of.slots_of(shard.instruments, gaps.view(_WORDS["gap"]))
         gaps = gaps.copy()
-        early += np.count_nonzero(gaps["effective_ns"] < floor_ns)
+        early = int(np.count_nonzero(gaps["effective_ns"] < floor_ns))
         gaps["effective_ns"] = np.maximum(gaps["effective_ns"], floor_ns)
         shard = shard._replace(instruments=table, gaps=np.concatenate([shard.gaps, gaps]))
-    counts = shard.counts
-    return shard._replace(
-        counts=counts._replace(folded=counts.folded + folded, early=counts.early + int(early))
-    )
-
-
-def _slots(
-    table: instruments_of.Instruments, rows: Rows, schema: str
-) -> tuple[instruments_of.Instruments, Ints]:
-    words = rows.view(_WORDS[schema])
-    columns = (np.ascontiguousarray(words[name]) for name in ("symbol_0", "symbol_1", "market"))
-    found: tuple[instruments_of.Instruments, Ints] = instruments_of.slots_of(table, *columns)
-    return found
+        counts = counts.more(0, early)
+    return shard._replace(counts=counts)
 
 
 def _usable(trades: Rows, refused: list[Refused]) -> Rows:
@@ -275,7 +257,9 @@ def _fold_bars(
     names = shard.instruments.names
     found, marks, begin = [], [], 0
     mine = gaps[gaps["stream"] == StreamKind.TRADES]
-    for gap, slot in zip(mine, _slots(shard.instruments, mine, "gap")[1], strict=True):
+    for gap, slot in zip(
+        mine, instruments_of.slots_of(shard.instruments, mine.view(_WORDS["gap"]))[1], strict=True
+    ):
         effective_ns = int(gap["effective_ns"])
         end = int(np.searchsorted(trades.keys[:, EFFECTIVE], effective_ns))
         part = Ticks(trades.keys[begin:end], trades.values[begin:end])

@@ -2,8 +2,12 @@
 
 Fold order is (effective_ns, event_ns, slot, sequence). Which ticks have left after watermark W,
 and in which order, depends on W and the ticks alone, not on how they were cut into batches.
+
+They wait in the chunks in which they came. Most chunks leave whole and in order, so that a tick is
+neither looked at nor moved while it waits.
 """
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -21,68 +25,110 @@ class Ticks(NamedTuple):
     values: Floats  # shape (n, 2): trades price and signed quantity; quotes bid and ask price
 
 
-class Waiting(NamedTuple):
-    """Ticks that wait; the arrays have room for more than ``count``."""
+class Chunk(NamedTuple):
+    """Ticks that came together; at least one."""
 
-    keys: Ints
-    values: Floats
-    count: int
-
-
-def nobody() -> Waiting:
-    """Return an empty waiting room."""
-    return Waiting(np.empty((64, 4), np.int64), np.empty((64, 2)), 0)
+    ticks: Ticks
+    least_ns: int  # least effective time in it
+    most_ns: int  # greatest
+    ordered: bool  # whether it is in fold order
 
 
-def ticks(columns: tuple[Ints, Ints, Ints, Ints], first: Floats, second: Floats) -> Ticks:
-    """Return ticks made of the key columns (effective_ns, event_ns, slot, sequence) and two values."""
-    keys, values = np.empty((first.size, 4), np.int64), np.empty((first.size, 2))
-    for i, column in enumerate(columns):
-        keys[:, i] = column
-    values[:, 0], values[:, 1] = first, second
-    return Ticks(keys, values)
+Waiting = tuple[Chunk, ...]
+"""The chunks that wait, in the order in which they came."""
 
 
-@kernel
+def ticks(keys: list[tuple[int, int, int, int]], values: list[tuple[float, float]]) -> Ticks:
+    """Return ticks from lists of rows.
+
+    >>> ticks([(5, 5, 0, 1)], [(10.0, 1.0)]).keys.shape
+    (1, 4)
+    """
+    return Ticks(np.array(keys, np.int64).reshape(-1, 4), np.array(values, np.float64).reshape(-1, 2))
+
+
 def admit(waiting: Waiting, arrived: Ticks, floor_ns: int) -> tuple[Waiting, int]:
     """Return the room with the arrived ticks in it, and how many counted before ``floor_ns``.
 
     Those break their partition's promise: they count at ``floor_ns``, the earliest time still open.
+    ``arrived`` is used up.
 
-    >>> early = Ticks(np.array([[5, 5, 0, 1]]), np.array([[1.0, 2.0]]))
-    >>> admit(nobody(), early, floor_ns=7)[1]
+    >>> admit((), ticks([(5, 5, 0, 1)], [(1.0, 2.0)]), floor_ns=7)[1]
     1
     """
-    keys, values, count = waiting
-    size = arrived.values.shape[0]
-    if count + size > keys.shape[0]:
-        room = max(2 * keys.shape[0], count + size)
-        more_keys, more_values = np.empty((room, 4), np.int64), np.empty((room, 2))
-        more_keys[:count], more_values[:count] = keys[:count], values[:count]
-        keys, values = more_keys, more_values
-    early = 0
-    for i in range(size):
-        at = count + i
-        keys[at], values[at] = arrived.keys[i], arrived.values[i]
-        if keys[at, 0] < floor_ns:
-            keys[at, 0] = floor_ns
-            early += 1
-    return Waiting(keys, values, count + size), early
+    if not arrived.keys.shape[0]:
+        return waiting, 0
+    early, least_ns, most_ns, ordered = _look(arrived.keys, arrived.values, floor_ns)
+    return (*waiting, Chunk(arrived, least_ns, most_ns, ordered)), early
+
+
+def release(waiting: Waiting, watermark_ns: int) -> tuple[Waiting, Ticks]:
+    """Return the room without the ticks that count at or before ``watermark_ns``, and those sorted.
+
+    >>> room, _ = admit((), ticks([(9, 9, 0, 1), (5, 5, 0, 2)], [(0.0, 0.0)] * 2), 0)
+    >>> room, left = release(room, watermark_ns=5)
+    >>> left.keys.tolist(), len(room)
+    ([[5, 5, 0, 2]], 1)
+    """
+    leaving: list[Chunk] = []
+    staying: list[Chunk] = []
+    for chunk in waiting:
+        if chunk.most_ns <= watermark_ns:
+            leaving.append(chunk)
+        elif chunk.least_ns > watermark_ns:
+            staying.append(chunk)
+        else:
+            gone, rest = _split(*chunk.ticks, watermark_ns)
+            leaving.append(Chunk(Ticks(*gone), *_look(*gone, chunk.least_ns)[1:]))
+            staying.append(Chunk(Ticks(*rest), *_look(*rest, chunk.least_ns)[1:]))
+    if len(staying) > CHUNKS_MAX:
+        keys, values = together(tuple(staying))
+        staying = [Chunk(Ticks(keys, values), *_look(keys, values, int(keys[:, 0].min()))[1:])]
+    return tuple(staying), _in_order(leaving)
+
+
+CHUNKS_MAX = 256
+"""More chunks than this are put together into one."""
+
+
+def together(waiting: Waiting) -> Ticks:
+    """Return all ticks that wait, in the order in which they came."""
+    if not waiting:
+        return ticks([], [])
+    return Ticks(
+        np.concatenate([chunk.ticks.keys for chunk in waiting]),
+        np.concatenate([chunk.ticks.values for chunk in waiting]),
+    )
+
+
+def _in_order(leaving: list[Chunk]) -> Ticks:
+    left = leaving[0].ticks if len(leaving) == 1 else together(tuple(leaving))
+    ordered = all(chunk.ordered for chunk in leaving) and all(
+        before.most_ns < after.least_ns for before, after in itertools.pairwise(leaving)
+    )
+    if ordered:
+        return left
+    order = fold_order(*left)
+    return Ticks(left.keys[order], left.values[order])
 
 
 @kernel
-def _before(keys: Ints, a: int, b: int) -> bool:
+def _before(keys: Ints, values: Floats, a: int, b: int) -> bool:
     for column in range(4):
         if keys[a, column] != keys[b, column]:
             return keys[a, column] < keys[b, column]
-    return False
+    if values[a, 0] != values[b, 0]:
+        return values[a, 0] < values[b, 0]
+    return values[a, 1] < values[b, 1]
 
 
 @kernel
-def _merge(keys: Ints, source: Ints, target: Ints, low: int, mid: int, high: int) -> None:
+def _merge(ticks: Ticks, source: Ints, target: Ints, run: tuple[int, int, int]) -> None:
+    keys, values = ticks
+    low, mid, high = run
     left, right = low, mid
     for at in range(low, high):
-        if right >= high or (left < mid and not _before(keys, source[right], source[left])):
+        if right >= high or (left < mid and not _before(keys, values, source[right], source[left])):
             target[at] = source[left]
             left += 1
         else:
@@ -91,12 +137,12 @@ def _merge(keys: Ints, source: Ints, target: Ints, low: int, mid: int, high: int
 
 
 @kernel
-def fold_order(keys: Ints) -> Ints:
-    """Return the permutation that sorts ``keys`` by all four columns, equal rows in place.
+def fold_order(keys: Ints, values: Floats) -> Ints:
+    """Return the permutation that sorts ticks by their keys, and by their values where those are equal.
 
     A natural merge sort: ticks come almost sorted, and a sorted array costs one pass.
 
-    >>> fold_order(np.array([[2, 0, 0, 0], [1, 0, 0, 9], [1, 0, 0, 8]])).tolist()
+    >>> fold_order(*ticks([(2, 0, 0, 0), (1, 0, 0, 9), (1, 0, 0, 8)], [(0.0, 0.0)] * 3)).tolist()
     [2, 1, 0]
     """
     size = keys.shape[0]
@@ -104,7 +150,7 @@ def fold_order(keys: Ints) -> Ints:
     bounds = np.empty(size + 1, np.int64)
     runs = 0
     for i in range(size):
-        if i == 0 or _before(keys, i, i - 1):
+        if i == 0 or _before(keys, values, i, i - 1):
             bounds[runs] = i
             runs += 1
     bounds[runs] = size
@@ -113,7 +159,7 @@ def fold_order(keys: Ints) -> Ints:
         merged = 0
         for run in range(0, runs, 2):
             mid, high = bounds[run + 1], bounds[min(run + 2, runs)]
-            _merge(keys, order, other, bounds[run], mid, high)
+            _merge(Ticks(keys, values), order, other, (bounds[run], mid, high))
             bounds[merged] = bounds[run]
             merged += 1
         bounds[merged] = size
@@ -123,27 +169,36 @@ def fold_order(keys: Ints) -> Ints:
 
 
 @kernel
-def release(waiting: Waiting, watermark_ns: int) -> tuple[Waiting, Ticks]:
-    """Return the room without the ticks that count at or before ``watermark_ns``, and those sorted.
+def _look(keys: Ints, values: Floats, floor_ns: int) -> tuple[int, int, int, bool]:
+    """Lift early ticks to ``floor_ns``; return how many, least and greatest time, and whether in order."""
+    early, ordered = 0, True
+    for i in range(keys.shape[0]):
+        if keys[i, 0] < floor_ns:
+            keys[i, 0] = floor_ns
+            early += 1
+        if i > 0 and ordered and _before(keys, values, i, i - 1):
+            ordered = False
+    least_ns, most_ns = keys[0, 0], keys[0, 0]
+    for i in range(keys.shape[0]):
+        least_ns, most_ns = min(least_ns, keys[i, 0]), max(most_ns, keys[i, 0])
+    return early, least_ns, most_ns, ordered
 
-    >>> room, _ = admit(nobody(), Ticks(np.array([[9, 9, 0, 1], [5, 5, 0, 2]]), np.zeros((2, 2))), 0)
-    >>> room, left = release(room, watermark_ns=5)
-    >>> left.keys.tolist(), room.count
-    ([[5, 5, 0, 2]], 1)
-    """
-    keys, values, count = waiting
+
+@kernel
+def _split(keys: Ints, values: Floats, watermark_ns: int) -> tuple[tuple[Ints, Floats], tuple[Ints, Floats]]:
+    """Return the ticks that count at or before the watermark, and the others, each in their order."""
     leaving = 0
-    for i in range(count):
+    for i in range(keys.shape[0]):
         leaving += keys[i, 0] <= watermark_ns
-    out_keys, out_values = np.empty((leaving, 4), np.int64), np.empty((leaving, 2))
-    if leaving == 0:
-        return waiting, Ticks(out_keys, out_values)
-    gone = 0
-    for i in range(count):
+    staying = keys.shape[0] - leaving
+    gone_keys, gone_values = np.empty((leaving, 4), np.int64), np.empty((leaving, 2))
+    rest_keys, rest_values = np.empty((staying, 4), np.int64), np.empty((staying, 2))
+    gone, rest = 0, 0
+    for i in range(keys.shape[0]):
         if keys[i, 0] <= watermark_ns:
-            out_keys[gone], out_values[gone] = keys[i], values[i]
+            gone_keys[gone], gone_values[gone] = keys[i], values[i]
             gone += 1
-        elif gone:
-            keys[i - gone], values[i - gone] = keys[i], values[i]
-    order = fold_order(out_keys)
-    return Waiting(keys, values, count - gone), Ticks(out_keys[order], out_values[order])
+        else:
+            rest_keys[rest], rest_values[rest] = keys[i], values[i]
+            rest += 1
+    return (gone_keys, gone_values), (rest_keys, rest_values)
