@@ -1,6 +1,5 @@
 """The recordings through the whole system: every row once, the same rows whatever happens on the way."""
 
-import itertools
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 
 from tests.system import running
 
+SECOND_NS = 1_000_000_000
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -51,66 +51,62 @@ def test_books_are_never_crossed_and_every_diff_after_the_snapshot_has_a_row(und
 
 def test_the_correlation_equals_an_independent_one_of_the_stored_quotes(undisturbed: Path) -> None:
     """Recompute every sample of two half-lives from the quotes, by the definition, in plain numpy."""
-    second_ns = 1_000_000_000
-    quotes = {}
-    for symbol in ("BTCUSDT", "ETHUSDT"):
-        rows = running.sql(
-            undisturbed,
-            "SELECT intDiv(effective_ns, 1000000000) AS second, "
-            "argMax((bid_price + ask_price) / 2, (effective_ns, event_ns, update_id)) FROM genesis.quotes "
-            f"WHERE market = 'spot' AND symbol = '{symbol}' GROUP BY second ORDER BY second",
-        )
-        quotes[symbol] = {(int(second) + 1) * second_ns: float(mid) for second, mid in rows}
     samples = running.sql(
         undisturbed,
         "SELECT sample_ns, half_life_ns, correlation FROM genesis.correlation WHERE market_a = 'spot' "
         "AND market_b = 'spot' AND half_life_ns IN (0, 60000000000) ORDER BY sample_ns",
     )
     stored = {(int(at), int(half_life)): value for at, half_life, value in samples}
-    times = sorted({at for at, _ in stored})
+    times = np.array(sorted({at for at, _ in stored}))
     assert len(times) > 300
-    expected = _ewma(times, quotes["BTCUSDT"], quotes["ETHUSDT"], 60.0)
-    flat = _ewma(times, quotes["BTCUSDT"], quotes["ETHUSDT"], np.inf)
+    assert set(np.diff(times)) == {SECOND_NS}
+    grid = np.concatenate(([times[0] - SECOND_NS], times))
+    returns = [np.diff(np.log(_mids(undisturbed, symbol, grid))) for symbol in ("BTCUSDT", "ETHUSDT")]
     compared = 0
-    for at, decayed, equal in zip(times, expected, flat, strict=True):
-        for want, have in ((decayed, stored[at, 60 * second_ns]), (equal, stored[at, 0])):
+    for half_life_ns in (0, 60 * SECOND_NS):
+        for count, at in enumerate(times, start=1):
+            have, want = stored[at, half_life_ns], _weighted(returns, count, half_life_ns)
             if have is None or np.isnan(float(have)):
                 assert np.isnan(want)
                 continue
             assert abs(float(have) - want) < 1e-9
             compared += 1
-    assert compared > 600
-    assert abs(flat[-1] - 0.61) < 0.02
+    assert compared > 2 * 300
+    assert abs(_weighted(returns, len(times), 0) - 0.61) < 0.02
 
 
-def _ewma(times: list[int], a: dict[int, float], b: dict[int, float], half_life_s: float) -> np.ndarray:
-    """Return the correlation at each sample by the definition, with weights written out."""
-    mids = []
-    for series in (a, b):
-        grid, last = [], np.nan
-        for at in range(min(series), times[-1] + 1, 1_000_000_000):
-            last = series.get(at, last)
-            grid.append((at, last))
-        mids.append(dict(grid))
-    known = [at for at in times if at in mids[0] and at in mids[1]]
-    starts = sorted(set(mids[0]) & set(mids[1]))
-    returns = {
-        at: (np.log(mids[0][at] / mids[0][before]), np.log(mids[1][at] / mids[1][before]))
-        for before, at in itertools.pairwise(starts)
-    }
-    found = []
-    for at in times:
-        past = [(moment, pair) for moment, pair in returns.items() if moment <= at]
-        if at not in known or len(past) < 2:
-            found.append(np.nan)
-            continue
-        age_s = np.array([(at - moment) / 1e9 for moment, _ in past])
-        weights = 0.5 ** (age_s / half_life_s) if np.isfinite(half_life_s) else np.ones(len(past))
-        x = np.array([pair for _, pair in past])
-        x = x - np.average(x, axis=0, weights=weights)
-        covariance = (weights[:, None] * x).T @ x
-        found.append(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]))
-    return np.array(found)
+def _mids(data: Path, symbol: str, grid: np.ndarray) -> np.ndarray:
+    """Return the mid of the newest quote that counts before each time; NaN before the first."""
+    rows = np.array(
+        running.sql(
+            data,
+            "SELECT effective_ns, event_ns, update_id, (bid_price + ask_price) / 2 FROM genesis.quotes "
+            f"WHERE market = 'spot' AND symbol = '{symbol}' ORDER BY event_ns, update_id",
+        ),
+        dtype=object,
+    )
+    effective_ns, mids = rows[:, 0].astype(np.int64), rows[:, 3].astype(float)
+    found = np.full(grid.size, np.nan)
+    for place, at in enumerate(grid):
+        before = np.flatnonzero(effective_ns < at)
+        if before.size:
+            found[place] = mids[before[-1]]
+    return found
+
+
+def _weighted(returns: list[np.ndarray], count: int, half_life_ns: int) -> float:
+    """Return the weighted correlation of the first ``count`` returns; NaN with fewer than two."""
+    x = np.array([series[:count] for series in returns])
+    age = np.arange(count)[::-1]
+    weights = 0.5 ** (age * SECOND_NS / half_life_ns) if half_life_ns else np.ones(count)
+    known = np.isfinite(x).all(axis=0)
+    if known.sum() < 2:
+        return np.nan
+    x, weights = x[:, known], weights[known]
+    x = x - np.average(x, axis=1, weights=weights)[:, None]
+    covariance = (weights * x) @ x.T
+    with np.errstate(invalid="ignore"):
+        return float(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]))
 
 
 def test_a_second_replay_into_the_same_store_changes_nothing(undisturbed: Path, files: list[Path]) -> None:
