@@ -1,0 +1,228 @@
+"""The dashboard: the loop that folds what comes, draws what changed, and answers keys.
+
+Drawing happens at most ten times a second for data, and at once for a key. Input never waits for
+data, data never waits for input, and neither waits for the terminal.
+"""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+from typing import NamedTuple
+
+import urwid
+
+from genesis.connectors.settings import Settings
+from genesis.tui import keys, palette, views
+from genesis.tui import model as models
+from genesis.tui.model import Model
+from genesis.tui.palette import Colours
+from genesis.tui.screen import Page, screen_for
+from genesis.tui.source import Consumer, Place, Sighting, Source, consumer_at, look_around
+from genesis.tui.text import Block
+
+DRAW_EVERY_S = 0.1
+"""Shortest time between two drawings of data."""
+
+AGE_EVERY_S = 1.0
+"""How often ages are drawn anew when nothing else changes."""
+
+LEAVE = b"q"
+NEWS = b"n"
+
+EXIT_OK, EXIT_NOTHING_RUNS, EXIT_NO_TERMINAL = 0, 1, 2
+
+
+class Appearance(NamedTuple):
+    """How to draw: 256, 16 or 1 colours, and plain ASCII or not; None for what the terminal can."""
+
+    colours: Colours | None = None
+    ascii_only: bool | None = None
+
+
+class Dashboard:
+    """One dashboard on one terminal."""
+
+    def __init__(
+        self, look: Callable[[], Sighting], connect: Callable[[Place], Consumer], appearance: Appearance
+    ) -> None:
+        environment = palette.environment()
+        colours = appearance.colours or palette.colours_of(environment)
+        ascii_only = (
+            not palette.unicode_of(environment) if appearance.ascii_only is None else appearance.ascii_only
+        )
+        urwid.set_encoding("utf-8")
+        self._model = Model()
+        self._controls = keys.Controls()
+        self._held: tuple[Model, int] | None = None
+        self._block: Block = []
+        self._size = (0, 0)
+        self._drawn_s = -DRAW_EVERY_S
+        self._alarm: object = None
+        self._failure: BaseException | None = None
+        self._page = Page(self._see, self._press, ascii_only)
+        self._screen = screen_for(colours, self._ring)
+        self._loop = urwid.MainLoop(self._page, screen=self._screen, handle_mouse=False)
+        self._bell = self._loop.watch_pipe(self._answer)
+        os.set_blocking(self._bell, False)
+        self._source = Source(look, connect, self._ring)
+
+    def run(self) -> None:
+        """Show the dashboard until the reader leaves, or the process is asked to end."""
+        with _signals(self._on_signal):
+            self._source.start()
+            self._age()
+            try:
+                self._loop.run()
+            finally:
+                self._source.stop()
+                self._screen.drain()
+        failure = self._failure or self._source.failure
+        if failure is not None:
+            raise failure
+
+    def _ring(self, what: bytes = NEWS) -> None:
+        """Wake the loop, from any thread; a full pipe means that it is awake."""
+        with suppress(BlockingIOError):
+            os.write(self._bell, what)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._ring(LEAVE)
+
+    def _answer(self, rung: bytes) -> bool:
+        """Answer the bell, in the loop's thread."""
+        if LEAVE in rung or self._source.failure is not None:
+            raise urwid.ExitMainLoop
+        if self._screen.postponed:
+            self._page.changed()
+        self._refresh()
+        return True
+
+    def _age(self, *_: object) -> None:
+        """Draw what changes by time alone, and again in a while."""
+        self._refresh()
+        self._loop.set_alarm_in(AGE_EVERY_S, self._age)
+
+    def _late(self, *_: object) -> None:
+        self._alarm = None
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """Fold what has come and draw it, now or when the next drawing is due."""
+        left_s = self._drawn_s + DRAW_EVERY_S - time.monotonic()
+        if left_s > 0.0:
+            if self._alarm is None:
+                self._alarm = self._loop.set_alarm_in(left_s, self._late)
+            return
+        self._drawn_s = time.monotonic()
+        try:
+            batch = self._source.take()
+            if batch is not None:
+                self._model = models.apply(self._model, batch)
+            self._redraw()
+        except Exception as error:
+            # urwid would log an alarm's exception and go on with a screen that stands still.
+            self._failure = error
+            raise urwid.ExitMainLoop from error
+
+    def _redraw(self) -> None:
+        """Draw the rows if they are not the ones that are shown."""
+        if self._size == (0, 0):
+            return
+        block = self._draw(self._size)
+        if block != self._block:
+            self._block = block
+            self._page.changed()
+
+    def _draw(self, size: tuple[int, int]) -> Block:
+        model, held_ns = self._held or (self._model, None)
+        return views.draw(model, self._controls, views.Scene(size[0], size[1], time.monotonic_ns(), held_ns))
+
+    def _see(self, size: tuple[int, int]) -> Block:
+        if size != self._size:
+            self._size = size
+            self._block = self._draw(size)
+        return self._block
+
+    def _press(self, key: str) -> bool:
+        model = self._held[0] if self._held else self._model
+        self._controls = keys.press(self._controls, key, model)
+        if self._controls.leaving:
+            raise urwid.ExitMainLoop
+        if self._controls.held != (self._held is not None):
+            self._held = (self._model, time.monotonic_ns()) if self._controls.held else None
+        self._redraw()
+        return key != keys.REDRAW
+
+
+@contextmanager
+def _signals(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Have the signals that ask a process to end handled, for the length of a block."""
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+@contextmanager
+def _standard_error_aside(folder: Path) -> Iterator[None]:
+    """Keep what libraries write to standard error off the screen: it goes to the log folder."""
+    if not os.isatty(2):
+        yield
+        return
+    target = folder / "logs" / "dashboard.log" if (folder / "logs").is_dir() else Path(os.devnull)
+    kept = os.dup(2)
+    with target.open("ab") as log:
+        os.dup2(log.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def refusal() -> str:
+    """Return why there can be no dashboard on this terminal, or nothing."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return "the dashboard needs a terminal; `genesis sql` answers without one"
+    found = palette.environment()
+    if not palette.can_place_text(found):
+        term = found.get("TERM", "")
+        return (
+            f"this terminal (TERM={term!r}) cannot place text; set TERM to what it is, such as xterm-256color"
+        )
+    return ""
+
+
+def show(
+    look: Callable[[], Sighting], connect: Callable[[Place], Consumer], folder: Path, appearance: Appearance
+) -> int:
+    """Show a dashboard on this terminal until it is left; return the exit status."""
+    why = refusal()
+    if why:
+        sys.stderr.write(f"{why}\n")
+        return EXIT_NO_TERMINAL
+    with _standard_error_aside(folder):
+        Dashboard(look, connect, appearance).run()
+    return EXIT_OK
+
+
+def run(settings: Settings, appearance: Appearance = Appearance()) -> int:  # noqa: B008
+    """Show the dashboard of a system; return the exit status.
+
+    0 when it was left, 1 when nothing runs in the data folder, 2 without a terminal to draw on.
+    """
+    if not settings.broker and look_around(settings).run is None:
+        sys.stderr.write(
+            f"nothing is running in {settings.data}; `genesis up --data {settings.data}` starts it, "
+            "or name the folder of a running system with --data\n"
+        )
+        return EXIT_NOTHING_RUNS
+    return show(lambda: look_around(settings), consumer_at, settings.data, appearance)

@@ -1,0 +1,231 @@
+"""Keys: one table that says which key does what, from which the help screen and the page are made.
+
+``press`` is a pure fold as well: what is looked at, after a key. It never waits for data and never
+touches the screen.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import NamedTuple
+
+from genesis.tui import derived
+from genesis.tui.model import Instrument, Model
+
+PAGE = 10
+"""Instruments that page up and page down move by."""
+
+FILTER_MAX = 40
+"""Longest filter in characters."""
+
+
+class Mode(Enum):
+    """What the keyboard is used for."""
+
+    LOOK = "looking"
+    FILTER = "typing a filter"
+    HELP = "reading help"
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """What the reader chose to look at.
+
+    Attributes
+    ----------
+    screen
+        Place of the screen in ``SCREENS``.
+    mode
+        What the keyboard is used for.
+    selected
+        The instrument under the cursor; None for the first one.
+    wanted, before
+        The filter, and what it was before the present typing.
+    half_life_ns, market
+        The correlations to show; None for the first there is.
+    held
+        True while the display stands still.
+    note
+        An answer to the last key, for the message line.
+    leaving
+        True when the program should end.
+    """
+
+    screen: int = 0
+    mode: Mode = Mode.LOOK
+    selected: Instrument | None = None
+    wanted: str = ""
+    before: str = ""
+    half_life_ns: int | None = None
+    market: int | None = None
+    held: bool = False
+    note: str = ""
+    leaving: bool = False
+
+
+SCREENS = ("overview", "correlation", "feed")
+"""The screens, in the order of their numbers."""
+
+Action = Callable[[Controls, Model], Controls]
+
+
+class Key(NamedTuple):
+    """One line of the table: the keys as urwid names them, how they are shown, and what they do."""
+
+    names: tuple[str, ...]
+    shown: str
+    group: str
+    does: str
+    action: Action
+    mode: Mode = Mode.LOOK
+
+
+def place_of(controls: Controls, model: Model, places: list[int]) -> int:
+    """Return where in ``places`` the cursor is: on what was selected, or else at the top; 0 if empty."""
+    if controls.selected in model.instruments:
+        place = model.instruments.index(controls.selected)
+        if place in places:
+            return places.index(place)
+    return 0
+
+
+def _move(steps: int) -> Action:
+    def action(controls: Controls, model: Model) -> Controls:
+        places = derived.shown(model, controls.wanted)
+        if not places:
+            return controls
+        at = min(max(place_of(controls, model, places) + steps, 0), len(places) - 1)
+        return replace(controls, selected=model.instruments[places[at]])
+
+    return action
+
+
+def _half_life(step: int) -> Action:
+    def action(controls: Controls, model: Model) -> Controls:
+        known = derived.half_lives(model)
+        if not known:
+            return replace(controls, note="no correlation has been heard yet")
+        at = known.index(controls.half_life_ns) if controls.half_life_ns in known else 0
+        return replace(controls, half_life_ns=known[min(max(at + step, 0), len(known) - 1)])
+
+    return action
+
+
+def _market(controls: Controls, model: Model) -> Controls:
+    known = derived.correlated_markets(model)
+    at = known.index(controls.market) if controls.market in known else 0
+    return replace(controls, market=known[(at + 1) % len(known)])
+
+
+def _screen(step: int) -> Action:
+    return lambda controls, _model: replace(controls, screen=(controls.screen + step) % len(SCREENS))
+
+
+def _go(screen: int) -> Action:
+    return lambda controls, _model: replace(controls, screen=screen)
+
+
+def _mode(mode: Mode) -> Action:
+    return lambda controls, _model: replace(controls, mode=mode, before=controls.wanted)
+
+
+def _hold(controls: Controls, _model: Model) -> Controls:
+    return replace(controls, held=not controls.held)
+
+
+def _show_all(controls: Controls, _model: Model) -> Controls:
+    return replace(controls, wanted="")
+
+
+def _leave(controls: Controls, _model: Model) -> Controls:
+    return replace(controls, leaving=True)
+
+
+def _keep(controls: Controls, _model: Model) -> Controls:
+    return replace(controls, mode=Mode.LOOK)
+
+
+def _drop(controls: Controls, _model: Model) -> Controls:
+    return replace(controls, mode=Mode.LOOK, wanted=controls.before)
+
+
+def _erase(controls: Controls, _model: Model) -> Controls:
+    return replace(controls, wanted=controls.wanted[:-1])
+
+
+def _empty(controls: Controls, _model: Model) -> Controls:
+    return replace(controls, wanted="")
+
+
+FAR = 1_000_000
+
+REDRAW = "ctrl l"
+"""The key that urwid itself answers, by drawing everything anew."""
+
+TABLE = (
+    *(Key((str(i + 1),), str(i + 1), "Screens", f"go to {name}", _go(i)) for i, name in enumerate(SCREENS)),
+    Key(("tab",), "tab", "Screens", "next screen", _screen(1)),
+    Key(("shift tab",), "shift tab", "Screens", "previous screen", _screen(-1)),
+    Key(("down", "j"), "j ↓", "Symbols", "next symbol", _move(1)),
+    Key(("up", "k"), "k ↑", "Symbols", "previous symbol", _move(-1)),
+    Key(("page down",), "page down", "Symbols", f"{PAGE} symbols down", _move(PAGE)),
+    Key(("page up",), "page up", "Symbols", f"{PAGE} symbols up", _move(-PAGE)),
+    Key(("home", "g"), "g home", "Symbols", "first symbol", _move(-FAR)),
+    Key(("end", "G"), "G end", "Symbols", "last symbol", _move(FAR)),
+    Key(("/",), "/", "Symbols", "show what matches", _mode(Mode.FILTER)),
+    Key(("esc",), "esc", "Symbols", "show all again", _show_all),
+    Key(("left", "h"), "h ←", "Correlation", "shorter half-life", _half_life(-1)),
+    Key(("right", "l"), "l →", "Correlation", "longer half-life", _half_life(1)),
+    Key(("m",), "m", "Correlation", "next market", _market),
+    Key((" ",), "space", "Display", "hold, or let go on", _hold),
+    Key(("?", "f1"), "?", "Display", "this help", _mode(Mode.HELP)),
+    Key((REDRAW,), "ctrl l", "Display", "draw the screen anew", _keep),
+    Key(("q",), "q", "Display", "leave", _leave),
+    Key(("enter",), "enter", "Filter", "keep the filter", _keep, Mode.FILTER),
+    Key(("esc",), "esc", "Filter", "back to the one before", _drop, Mode.FILTER),
+    Key(("backspace",), "backspace", "Filter", "take a letter back", _erase, Mode.FILTER),
+    Key(("ctrl u",), "ctrl u", "Filter", "begin anew", _empty, Mode.FILTER),
+    Key(("down",), "↓", "Filter", "next symbol", _move(1), Mode.FILTER),
+    Key(("up",), "↑", "Filter", "previous symbol", _move(-1), Mode.FILTER),
+    Key(("esc", "?", "enter", " ", "f1"), "esc", "Help", "close help", _keep, Mode.HELP),
+    Key(("q",), "q", "Help", "leave", _leave, Mode.HELP),
+)
+"""All keys."""
+
+_BY_NAME = {(key.mode, name): key for key in TABLE for name in key.names}
+
+
+def press(controls: Controls, key: str, model: Model) -> Controls:
+    """Return what is looked at after a key, given what there is to look at."""
+    controls = replace(controls, note="")
+    found = _BY_NAME.get((controls.mode, key))
+    if found is not None:
+        return found.action(controls, model)
+    if controls.mode is Mode.FILTER:
+        if len(key) == 1 and key.isprintable() and len(controls.wanted) < FILTER_MAX:
+            return replace(controls, wanted=controls.wanted + key)
+        return controls
+    if controls.mode is Mode.HELP or len(key) > 1:
+        return controls
+    return replace(controls, note=f"{key} has no meaning here; ? shows the keys")
+
+
+def by_group(keys: Iterable[Key] = TABLE) -> dict[str, list[Key]]:
+    """Return the keys under the headings of the help screen."""
+    groups: dict[str, list[Key]] = {}
+    for key in keys:
+        groups.setdefault(key.group, []).append(key)
+    return groups
+
+
+def page() -> str:
+    """Return the table of keys in Markdown, as it stands in ``docs/dashboard.md``.
+
+    >>> page().splitlines()[0]
+    '| key | does |'
+    """
+    lines = ["| key | does |", "|---|---|"]
+    for group, keys in by_group().items():
+        lines.append(f"| **{group}** | |")
+        lines += [f"| `{key.shown}` | {key.does} |" for key in keys]
+    return "\n".join(lines) + "\n"
