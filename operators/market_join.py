@@ -27,7 +27,7 @@ from genesis.operators import ewma_correlation as ewma
 from genesis.operators import instruments as instruments_of
 from genesis.operators import market_state as weather
 from genesis.operators import staleness
-from genesis.operators.arrays import NEVER_NS, Bools, Floats, Ints, Rows, copied, grown, in_words
+from genesis.operators.arrays import NEVER_NS, Bools, Floats, Ints, Rows, copied, grown, in_words, kernel
 from genesis.operators.records import (
     CORRELATION,
     GAP,
@@ -217,8 +217,7 @@ def _close_cells(join: Join, closed_ns: int, correlation: list[Rows], states: li
         over[:], gone[:] = True, True
     join = join._replace(samples=samples[~over], gaps=gaps[~gone])
     samples, cells_ns, gaps, gap_cells_ns = samples[over], cells_ns[over], gaps[gone], gap_cells_ns[gone]
-    by = [samples[name] for name in ("has_quote", "slice_ns", "symbol_1", "symbol_0", "market")]
-    order = np.lexsort([*by, cells_ns])
+    order = np.argsort(cells_ns, kind="stable")  # each shard sent the samples of an instrument in order
     samples, cells_ns = samples[order], cells_ns[order]
     order = np.lexsort([gaps[name] for name in ("revision", "start_ns", "effective_ns")])
     gaps, gap_cells_ns = gaps[order], gap_cells_ns[order]
@@ -283,20 +282,30 @@ def _seen(join: Join, end_ns: int, samples: Rows, gaps: Rows) -> tuple[Join, Int
         mine = gaps["stream"] == kind
         if mine.any():
             staleness.after_gaps(blindness, gap_slots[mine], gaps[mine])
-    trade_count, ticked = np.zeros(board.active.size, np.int64), np.zeros(board.active.size, np.bool_)
-    joining = slots[~board.active[slots]]
-    if joining.size:
-        board.active[joining] = True
-        join.machines.since_ns[joining] = end_ns
+    board, trade_count, ticked, joined = _take(board, slots, samples)
+    if joined:
+        join.machines.since_ns[board.active & (join.machines.since_ns == 0)] = end_ns
         join = join._replace(roster=None)
-    ticked[slots] = True
-    np.maximum.at(board.newest_ns[:, 1], slots, samples["newest_ns"])
-    quoted = samples["has_quote"] == 1
-    board.prices[slots[quoted], 0] = samples["bid_price"][quoted]
-    board.prices[slots[quoted], 1] = samples["ask_price"][quoted]
-    board.newest_ns[slots[quoted], 0] = samples["newest_ns"][quoted]
-    np.add.at(trade_count, slots[~quoted], samples["trade_count"][~quoted])
-    return join, trade_count, ticked
+    return join._replace(board=board), trade_count, ticked
+
+
+@kernel
+def _take(board: Board, slots: Ints, samples: Rows) -> tuple[Board, Ints, Bools, bool]:
+    """Return the board after samples, in their order, the trades of each slot, and who ticked."""
+    active, prices, _, newest_ns, _ = board
+    trade_count, ticked = np.zeros(active.size, np.int64), np.zeros(active.size, np.bool_)
+    joined = False
+    for i in range(slots.size):
+        slot, row = slots[i], samples[i]
+        joined |= not active[slot]
+        active[slot] = ticked[slot] = True
+        newest_ns[slot, 1] = max(newest_ns[slot, 1], row.newest_ns)
+        if row.has_quote:
+            prices[slot, 0], prices[slot, 1] = row.bid_price, row.ask_price
+            newest_ns[slot, 0] = row.newest_ns
+        else:
+            trade_count[slot] += row.trade_count
+    return board, trade_count, ticked, joined
 
 
 def _with_room(join: Join) -> Join:

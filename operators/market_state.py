@@ -302,5 +302,6 @@ def whole_markets(usual: Usual, measures: Measures, groups: list[Ints], cell_s: 
 
 
 def _median(values: Floats) -> float:
-    defined = values[np.isfinite(values)]
-    return float(np.median(defined)) if defined.size else np.nan
+    defined = np.sort(values)  # undefined ones last
+    size = int(np.isfinite(defined).sum())
+    return float(defined[(size - 1) // 2] + defined[size // 2]) / 2.0 if size else np.nan
