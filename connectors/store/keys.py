@@ -80,7 +80,7 @@ def _hashes(keys: Rows) -> Hashes:
 
 
 def _words(keys: Rows) -> Hashes:
-    return keys.view(np.uint64).reshape(keys.size, -1)
+    return keys.view(np.uint64).reshape(keys.size, keys.dtype.itemsize // 8)
 
 
 def _as_bytes(keys: Rows) -> "np.ndarray[Any, np.dtype[np.bytes_]]":

@@ -30,7 +30,8 @@ REFUSED_WORDS = frozenset(
     | {"aisimilarity"}
 )
 """What reaches beyond the store: this machine's files, this process's objects and threads, other hosts.
-Refused wherever they are not inside a string."""
+Refused wherever they are not inside a string. So is a SETTINGS clause: in a subquery the engine takes
+settings that it refuses elsewhere."""
 
 _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
 _WORDS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -87,6 +88,8 @@ def read(reader: Any, text: str, default_format: str = DEFAULT_FORMAT) -> Statem
 def check_words(bare: str) -> None:
     """Refuse words, outside of strings, that reach beyond the store."""
     for word in _WORDS.findall(bare):
+        if word == "SETTINGS":  # the keyword; names such as system.settings are written in small letters
+            raise Refused(READONLY, "READONLY", "Settings cannot be modified in readonly mode.")
         if word.lower() in REFUSED_WORDS:
             raise Refused(READONLY, "READONLY", f"{word} reaches beyond the store and is refused.")
 
