@@ -17,21 +17,23 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, StreamFailureError
 
-from genesis.connectors.store import reading, responses, tables
+from genesis.connectors.store import migrate, reading, responses, tables
 from genesis.connectors.store.engine import Engine
 from genesis.connectors.store.http import StoreServer
 from genesis.operators import topics
 from tests.connectors.store import samples
 
 
-@pytest.fixture
-def server(engine: Engine, client: Client) -> Iterator[StoreServer]:
-    table = tables.open_table(client, "genesis", topics.TRADES)
-    table.add(samples.message(topics.TRADES, samples.rows(topics.TRADES, 1_000), 0))
-    table.flush()
-    made = StoreServer(engine)
-    yield made
-    made.close()
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
+    """Give one server for all tests here: what they write is in other tables than what they read."""
+    with Engine(tmp_path_factory.mktemp("store"), "genesis") as engine, closing(engine.client()) as client:
+        migrate.prepare(client, "genesis")
+        table = tables.open_table(client, "genesis", topics.TRADES)
+        table.add(samples.message(topics.TRADES, samples.rows(topics.TRADES, 1_000), 0))
+        table.flush()
+        with closing(StoreServer(engine)) as made:
+            yield made
 
 
 @pytest.fixture
@@ -228,7 +230,8 @@ def test_a_document_too_large_is_refused_with_a_reason(
     assert b"Limit for result exceeded" in body
 
 
-def test_reading_goes_on_while_rows_are_written(client: Client, server: StoreServer, reader: Client) -> None:
+def test_reading_goes_on_while_rows_are_written(server: StoreServer, reader: Client) -> None:
+    client = server.engine.client()
     table = tables.open_table(client, "genesis", topics.QUOTES)
     failures: list[Exception] = []
 
@@ -250,6 +253,7 @@ def test_reading_goes_on_while_rows_are_written(client: Client, server: StoreSer
     assert counts == sorted(counts)
     assert all(count % 500 == 0 for count in counts), "a block was seen in part"
     assert reader.command("SELECT count() FROM quotes") == 7_500
+    client.close()
 
 
 @pytest.mark.parametrize(
