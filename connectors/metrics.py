@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge, start_http_server
 
-FEED_MESSAGES = Counter("genesis_feed_messages", "Messages received from the venue.", ["market", "stream"])
+FEED_MESSAGES = Counter("genesis_feed_messages", "Usable messages from the venue.", ["market", "kind"])
 FEED_ROWS = Counter("genesis_feed_rows", "Rows sent to a topic.", ["topic"])
 FEED_GAPS = Counter("genesis_feed_gaps", "Gaps noticed.", ["stream", "reason"])
 FEED_GAPS_OPEN = Gauge("genesis_feed_gaps_open", "Gaps that are not closed yet.")
@@ -13,7 +13,9 @@ FEED_CONNECTIONS = Gauge("genesis_feed_connections", "Connections that are open.
 FEED_RESYNCS = Counter("genesis_feed_resyncs", "Order books begun again.", ["symbol"])
 FEED_SNAPSHOTS = Counter("genesis_feed_snapshots", "Snapshot requests.", ["outcome"])
 FEED_WEIGHT = Gauge(
-    "genesis_feed_request_weight", "Request weight used in the present minute, by the venue's count."
+    "genesis_feed_request_weight",
+    "Request weight used in the present minute, by the venue's count.",
+    ["market"],
 )
 FEED_LAG = Gauge(
     "genesis_feed_lag_seconds", "Age of the newest message when it arrived, beyond the clock offset."

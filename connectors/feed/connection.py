@@ -1,9 +1,10 @@
 """One logical connection: a socket that is replaced before it is cut, and opened again when it breaks.
 
-*Make before break.* When a cut is announced (``serverShutdown``), due (24 h), or suspected (silence),
-a second socket is opened; once it delivers, the first is closed. Both feed the same fold, which drops
-what comes twice. When a socket breaks by itself, the next is opened after a pause that grows, with
-jitter, within the venue's budget of connects.
+*Make before break.* When a cut is announced (``serverShutdown``), due (24 h), or a single stream has
+fallen silent, a second socket is opened. What it says is kept until the first socket has said the
+first of it too: from there on the second has everything, so the first can go. Both feed the same fold,
+which drops what comes twice. When a socket breaks by itself, the next is opened after a pause that
+grows, with jitter, within the venue's budget of connects.
 """
 
 import asyncio
@@ -11,229 +12,278 @@ import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
-import websockets
-from cryptofeed.connection import AsyncConnection, WSAsyncConn
+import aiohttp
 
 from genesis.connectors import logs, metrics
 from genesis.connectors.feed.ingest import Ingest
+from genesis.connectors.feed.limits import Limits
+from genesis.connectors.feed.venue import Address
+from genesis.connectors.feed.websocket import ConnectBudget, Socket, connect
 from genesis.operators.records import GapReason
 
-LIFE_S = 23.5 * 3_600
-"""A socket is replaced after so long; the venue cuts it after 24 h."""
+TURN_MESSAGES = 256
+"""Messages that one socket may deliver before other tasks get a turn."""
 
-SILENCE_S = 15.0
-"""Without any message for so long a socket is taken for dead, though it is open."""
+LOOK_S = 0.25
+OVERLAP_LOOK_S = 0.01
+"""How often a connection is looked after: usually, and while a socket is being replaced."""
 
-OPEN_TIMEOUT_S = 10.0
-PAUSE_FIRST_S = 0.2
-PAUSE_MOST_S = 60.0
-STEADY_S = 30.0
-"""After so long with messages the pause before the next connect begins small again."""
-
-CONNECTS_MAX, CONNECTS_WINDOW_S = 240, 300.0
-"""80 % of the 300 connects that an address may make in 5 minutes."""
-
-PING_EVERY_S, PONG_WITHIN_S = 20.0, 60.0
-QUEUE_MESSAGES = 1_024
-"""Messages that the socket may hold before it stops reading: back-pressure reaches the venue."""
-
-READ_AT_ONCE = 256
-"""Messages that are read before other tasks get a turn."""
+FAILURES = (OSError, aiohttp.ClientError, TimeoutError)
+"""What opening and reading a socket may end with."""
 
 
-class Socket(WSAsyncConn):
-    """cryptofeed's websocket, for ws:// on this machine too, bounded, reading bytes."""
+@dataclass(frozen=True)
+class Shared:
+    """What all connections of a process have in common.
 
-    def __init__(self, address: str, name: str, headers: dict[str, str]) -> None:
-        AsyncConnection.__init__(self, f"{name}.{self.conn_count}")
-        self.address = address
-        self.raw_data_callback = None
-        self.ws_kwargs = {
-            "additional_headers": headers,
-            "compression": None if address.startswith("ws://") else "deflate",
-            "max_size": 16_000_000,
-            "max_queue": QUEUE_MESSAGES,
-            "ping_interval": PING_EVERY_S,
-            "ping_timeout": PONG_WITHIN_S,
-            "open_timeout": OPEN_TIMEOUT_S,
-            "close_timeout": 1.0,
-            "proxy": None if address.startswith("ws://") else True,
-        }
+    Parameters
+    ----------
+    session
+        For the handshakes.
+    budget
+        Of connects.
+    jitter
+        Source of random pauses.
+    limits
+        Bounds and pauses.
+    is_replay
+        Whether the venue is a simulator, which waits for its clients.
+    """
 
-    async def receive(self) -> bytes:
-        """Return the next message."""
-        message: bytes = await self.conn.recv(decode=False)
-        self.received += 1
-        return message
-
-
-class ConnectBudget:
-    """The venue's budget of connects, shared by all connections of this process."""
-
-    def __init__(self) -> None:
-        self._times: deque[float] = deque()
-
-    async def take(self) -> None:
-        """Wait until one more connect is allowed."""
-        while True:
-            now_s = time.monotonic()
-            while self._times and now_s - self._times[0] > CONNECTS_WINDOW_S:
-                self._times.popleft()
-            if len(self._times) < CONNECTS_MAX:
-                self._times.append(now_s)
-                return
-            await asyncio.sleep(self._times[0] + CONNECTS_WINDOW_S - now_s)
+    session: aiohttp.ClientSession
+    budget: ConnectBudget
+    jitter: random.Random
+    limits: Limits
+    is_replay: bool
 
 
+@dataclass(frozen=True)
 class Events:
-    """What a connection tells the feed."""
+    """What a connection tells the feed, and asks it.
 
-    def __init__(
-        self,
-        broken: Callable[["Connection", GapReason], None],
-        resumed: Callable[["Connection"], None],
-        drained: Callable[[], Awaitable[None]],
-        due: Callable[[], bool],
-    ) -> None:
-        self.broken, self.resumed, self.drained, self.due = broken, resumed, drained, due
+    Parameters
+    ----------
+    broken
+        It has no socket any more, and why.
+    resumed
+        Its socket has delivered; called before its first message is taken in.
+    is_due
+        Whether the feed must send before more is read.
+    drained
+        Waits until it has.
+    is_blocked
+        Whether the feed is waiting for the broker, so that nobody can be blamed for silence.
+    """
+
+    broken: Callable[["Connection", GapReason], None]
+    resumed: Callable[["Connection"], None]
+    is_due: Callable[[], bool]
+    drained: Callable[[], Awaitable[None]]
+    is_blocked: Callable[[], bool]
+
+
+class Pump:
+    """Reads one socket to its end: into the fold, or while it stands by into a buffer."""
+
+    def __init__(self, socket: Socket, connection: "Connection") -> None:
+        self.socket = socket
+        self.born_s = self.heard_s = time.monotonic()
+        self.kept: deque[tuple[bytes, int]] = deque()
+        self.is_active = False
+        self.looked_at = 0
+        self._room = asyncio.Event()
+        self._connection = connection
+        self.task = asyncio.create_task(self._run())
+
+    def activate(self) -> None:
+        """Take in what was kept, and from now on everything."""
+        while self.kept:
+            self._connection.take(*self.kept.popleft())
+        self.is_active = True
+        self._room.set()
+
+    async def end(self) -> None:
+        """Stop reading and close the socket."""
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+        await self.socket.close()
+
+    @property
+    def failure(self) -> str:
+        """Why it ended, for the log."""
+        error = None if self.task.cancelled() else self.task.exception()
+        return str(error) or repr(error)
+
+    async def _run(self) -> None:
+        socket, connection = self.socket, self._connection
+        receive, take = socket.receive, connection.take
+        is_due, drained = connection.events.is_due, connection.events.drained
+        while not connection.has_ended:
+            for _ in range(TURN_MESSAGES):
+                raw = await receive()
+                if not self.is_active:
+                    await self._keep(raw)
+                    continue
+                take(raw, socket.recv_ns)
+                if is_due():
+                    await drained()
+                if connection.has_ended:
+                    return
+            await asyncio.sleep(0)
+
+    async def _keep(self, raw: bytes) -> None:
+        self.kept.append((raw, self.socket.recv_ns))
+        if len(self.kept) >= self._connection.shared.limits.overlap_messages:
+            await self._room.wait()
 
 
 class Connection:
-    """A logical connection. Run it with ``run``; it ends when a replay ends or the feed stops."""
+    """A logical connection. Run it with ``run``; it ends when a replay ends or the feed stops.
 
-    def __init__(
-        self,
-        name: str,
-        address: str,
-        ingest: Ingest,
-        events: Events,
-        shared: tuple[ConnectBudget, random.Random, dict[str, str]],
-    ) -> None:
-        self.name, self.address, self.ingest = name, address, ingest
-        self.up = False
+    Attributes
+    ----------
+    is_up
+        Whether its socket delivers.
+    connects
+        Sockets that were opened.
+    is_replacement_asked
+        Set to have its socket replaced.
+    """
+
+    def __init__(self, name: str, address: Address, ingest: Ingest, events: Events, shared: Shared) -> None:
+        self.name, self.symbols, self.ingest = name, address.symbols, ingest
+        self._url = address.url
+        self.events, self.shared = events, shared
+        self.is_up = False
+        self.is_replacement_asked = False
         self.connects = 0
-        self.active: Socket | None = None
-        self.silent = False
-        self.replace_asked = False
-        self._held_back = False
-        self._events = events
-        self._budget, self._random, self._headers = shared
+        self._silent = False
+        self._retired: set[asyncio.Task[None]] = set()
         self._log = logs.get(name)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the recording that it carries has come to its end."""
+        return self.ingest.ended is not None
 
     async def run(self) -> None:
         """Keep the connection until the recording has ended."""
+        limits = self.shared.limits
         pause_s = 0.0
         while self.ingest.ended is None:
-            if pause_s:
-                await asyncio.sleep(pause_s * self._random.uniform(0.5, 1.5))
+            await asyncio.sleep(pause_s * self.shared.jitter.uniform(0.5, 1.5))
             started_s = time.monotonic()
             try:
-                await self._live()
-            except (OSError, AttributeError, websockets.WebSocketException) as error:
-                self._log.warning("connection lost", error=str(error) or repr(error))
-            if self._has_ended():
-                return
-            if self.up:
-                self._go_down(GapReason.SILENCE if self.silent else GapReason.DISCONNECT)
-            self.silent = False
-            lived_s = time.monotonic() - started_s
-            pause_s = (
-                PAUSE_FIRST_S if lived_s > STEADY_S else min(max(2 * pause_s, PAUSE_FIRST_S), PAUSE_MOST_S)
-            )
+                await self._live(Pump(await self._open(), self))
+            except FAILURES as error:
+                self._log.warning("no connection", error=str(error) or repr(error))
+            if self.is_up and self.ingest.ended is None:
+                self._go_down()
+            steady = time.monotonic() - started_s > limits.steady_s
+            pause_s = limits.pause_first_s if steady else min(2 * pause_s, limits.pause_most_s)
+            pause_s = max(pause_s, limits.pause_first_s)
 
-    def _has_ended(self) -> bool:
-        """Say whether the recording has ended; a call, because messages change it between two looks."""
-        return self.ingest.ended is not None
-
-    def _go_down(self, reason: GapReason) -> None:
-        self.up = False
-        metrics.FEED_CONNECTIONS.dec()
-        self._events.broken(self, reason)
+    def take(self, raw: bytes, recv_ns: int) -> None:
+        """Take in a message of the socket that counts."""
+        if not self.is_up:
+            self.is_up = True
+            metrics.FEED_CONNECTIONS.inc()
+            self.events.resumed(self)
+        self.ingest.on_message(raw, recv_ns)
 
     async def _open(self) -> Socket:
-        await self._budget.take()
+        shared = self.shared
+        await shared.budget.take()
         metrics.FEED_CONNECTS.labels(self.ingest.market.name.lower()).inc()
         self.connects += 1
-        socket = Socket(self.address, self.name, self._headers)
-        await asyncio.wait_for(socket._open(), OPEN_TIMEOUT_S)  # noqa: SLF001 - it is our base class
-        return socket
+        ping_s = None if shared.is_replay else shared.limits.ping_s
+        return await asyncio.wait_for(connect(shared.session, self._url, ping_s), shared.limits.open_s)
 
-    async def _live(self) -> None:
-        """Read from one socket after the other, each replaced before it is cut."""
-        current = await self._open()
-        watchdog = asyncio.create_task(self._watch())
+    def _go_down(self) -> None:
+        self.is_up = False
+        metrics.FEED_CONNECTIONS.dec()
+        self.events.broken(self, GapReason.SILENCE if self._silent else GapReason.DISCONNECT)
+
+    async def _live(self, active: Pump) -> None:
+        """Look after a socket, and after those that replace it, until none is left."""
+        self._silent = False
+        active.activate()
+        opening: asyncio.Task[Socket] | None = None
+        standby: Pump | None = None
         try:
-            while self.ingest.ended is None:
-                self.active = current
-                following = await self._read(current)
-                if following is None:
+            while True:
+                tasks = {active.task, *([opening] if opening else [])}
+                look_s = OVERLAP_LOOK_S if standby else LOOK_S
+                await asyncio.wait(tasks, timeout=look_s, return_when=asyncio.FIRST_COMPLETED)
+                if self.ingest.ended is not None:
                     return
-                await current.close()
-                current = following
+                if opening and opening.done():
+                    standby, opening = self._stand_by(opening), None
+                if active.task.done():
+                    self._log.warning("connection lost", error=active.failure)
+                    standby = standby or await self._last_hope(opening)
+                    opening = None
+                    if standby is None:
+                        return
+                if standby and (active.task.done() or self._can_take_over(standby)):
+                    active.task.cancel()
+                    self._retired.add(asyncio.create_task(active.end()))
+                    active, standby = standby, None
+                    active.activate()
+                if standby is None and opening is None and self._should_replace(active):
+                    opening = asyncio.create_task(self._open())
+                if self._is_dead(active):
+                    await active.socket.close()
         finally:
-            watchdog.cancel()
-            self.active = None
-            await current.close()
+            if opening:
+                opening.cancel()
+            for pump in (active, standby):
+                if pump:
+                    await pump.end()
+            await asyncio.gather(*self._retired, return_exceptions=True)
+            self._retired.clear()
 
-    async def _watch(self) -> None:
-        """Close a socket that is open and silent; its reader then notices."""
-        seen, since_s = -1, time.monotonic()
-        while True:
-            await asyncio.sleep(SILENCE_S / 10)
-            socket, now_s = self.active, time.monotonic()
-            count = socket.received if socket is not None else -1
-            if count != seen or self._held_back:
-                seen, since_s = count, now_s
-            elif socket is not None and now_s - since_s > SILENCE_S:
-                self._log.warning("silent", seconds=round(now_s - since_s, 1))
-                self.silent = True
-                await socket.close()
-                since_s = now_s
-
-    async def _read(self, socket: Socket) -> Socket | None:
-        """Read until the end (None), or until another socket delivers and takes over."""
-        born_s = time.monotonic()
-        standby: asyncio.Task[tuple[Socket, bytes]] | None = None
+    def _stand_by(self, opening: "asyncio.Task[Socket]") -> Pump | None:
+        """Return the socket that will take over; None when it could not be opened."""
         try:
-            while self.ingest.ended is None:
-                for _ in range(READ_AT_ONCE):
-                    self._take(await socket.receive())
-                    if self._events.due():
-                        self._held_back = True
-                        await self._events.drained()
-                        self._held_back = False
-                    if self._has_ended():
-                        return None
-                await asyncio.sleep(0)
-                old = time.monotonic() - born_s > LIFE_S
-                if standby is None and (old or self.ingest.shutdown_announced or self.replace_asked):
-                    self.ingest.shutdown_announced = self.replace_asked = False
-                    standby = asyncio.create_task(self._first_of_another())
-                if standby is not None and standby.done():
-                    following, raw = standby.result()
-                    standby = None
-                    self._take(raw)
-                    return following
+            return Pump(opening.result(), self)
+        except FAILURES as error:
+            self._log.warning("no connection to replace the present one", error=str(error) or repr(error))
             return None
-        except (OSError, AttributeError, websockets.WebSocketException):
-            if standby is None:
-                raise
-            following, raw = await standby
-            standby = None
-            self._take(raw)
-            return following
-        finally:
-            if standby is not None:
-                standby.cancel()
 
-    async def _first_of_another(self) -> tuple[Socket, bytes]:
-        socket = await self._open()
-        return socket, await socket.receive()
+    async def _last_hope(self, opening: "asyncio.Task[Socket] | None") -> Pump | None:
+        """Return the socket that is just being opened, now that the other one is gone."""
+        if opening is None:
+            return None
+        await asyncio.wait({opening})
+        return self._stand_by(opening)
 
-    def _take(self, raw: bytes) -> None:
-        self.ingest.on_message(raw, time.time_ns())
-        if not self.up:
-            self.up = True
-            metrics.FEED_CONNECTIONS.inc()
-            self._events.resumed(self)
+    def _can_take_over(self, standby: Pump) -> bool:
+        """Say whether nothing would be lost, or waiting longer would be of no use."""
+        too_long = time.monotonic() - standby.born_s > self.shared.limits.overlap_s
+        return (
+            too_long or standby.task.done() or bool(standby.kept and self.ingest.has_seen(standby.kept[0][0]))
+        )
+
+    def _should_replace(self, active: Pump) -> bool:
+        old = time.monotonic() - active.born_s > self.shared.limits.life_s
+        if not (old or self.ingest.shutdown_announced or self.is_replacement_asked):
+            return False
+        self.ingest.shutdown_announced = self.is_replacement_asked = False
+        return True
+
+    def _is_dead(self, active: Pump) -> bool:
+        """Say whether an open socket has said nothing for too long; its closing then ends it."""
+        now_s, received = time.monotonic(), active.socket.received
+        if received != active.looked_at or self.events.is_blocked():
+            active.looked_at, active.heard_s = received, now_s
+            return False
+        limits = self.shared.limits
+        mean_s = (active.heard_s - active.born_s) / max(received, 1)
+        if now_s - active.heard_s < max(limits.silence_s, limits.silence_intervals * mean_s):
+            return False
+        self._log.warning("silent", seconds=round(now_s - active.heard_s, 1))
+        self._silent = True
+        return True

@@ -1,13 +1,28 @@
 """Binance's market-data messages, decoded into typed structs; numbers come from their strings.
 
 What an instrument calls its fields is the venue's: ``E`` when it was sent, ``T`` when it happened,
-both in ms; ``U``/``u`` first and last update id, ``pu`` the last one of the message before.
+both in ms; ``U``/``u`` first and last update id, ``pu`` the last one of the message before. The levels
+of a book stay text: a kernel reads them (`genesis.operators.order_book.read_levels`).
 """
 
 import msgspec
+import numpy as np
+
+from genesis.operators.arrays import Floats
+from genesis.operators.order_book import CHANGES_MAX, read_levels
 
 MS_NS = 1_000_000
 """Nanoseconds in a millisecond."""
+
+SENT_MS_MIN, SENT_MS_MAX = 1_500_000_000_000, 4_100_000_000_000
+"""Years 2017 to 2099: outside of it a time is in another unit, or nonsense."""
+
+AHEAD_MS_MAX = 1_000
+"""An event may be this much newer than the time at which its message was sent; more is nonsense."""
+
+
+class BadValue(ValueError):
+    """A message has the right shape and a value that cannot be; the text says which."""
 
 
 class Wrapper(msgspec.Struct, gc=False):
@@ -49,8 +64,8 @@ class DiffData(msgspec.Struct, gc=False):
     s: str
     U: int
     u: int
-    b: list[tuple[float, float]]
-    a: list[tuple[float, float]]
+    b: msgspec.Raw
+    a: msgspec.Raw
     E: int
     T: int = 0
     pu: int = -1
@@ -60,8 +75,8 @@ class SnapshotData(msgspec.Struct, gc=False):
     """The answer to ``/depth``."""
 
     lastUpdateId: int  # noqa: N815 - the venue's name
-    bids: list[tuple[float, float]]
-    asks: list[tuple[float, float]]
+    bids: msgspec.Raw
+    asks: msgspec.Raw
 
 
 class EndData(msgspec.Struct, gc=False):
@@ -84,3 +99,47 @@ decode_diff = msgspec.json.Decoder(DiffData, strict=False).decode
 decode_snapshot = msgspec.json.Decoder(SnapshotData, strict=False).decode
 decode_end = msgspec.json.Decoder(EndData, strict=False).decode
 decode_event = msgspec.json.Decoder(EventData).decode
+_decode_levels = msgspec.json.Decoder(list[tuple[float, float]], strict=False).decode
+
+
+def levels(text: msgspec.Raw, scratch: Floats) -> Floats:
+    """Return price and quantity pairs, shape (n, 2): a part of ``scratch`` where that is big enough.
+
+    Raises
+    ------
+    BadValue
+        For a price that is not positive, or a quantity that is negative or no number.
+    msgspec.MsgspecError
+        When the text is no list of pairs of numbers.
+
+    Examples
+    --------
+    >>> levels(msgspec.Raw(b'[["0.5","2"]]'), np.empty((4, 2))).tolist()
+    [[0.5, 2.0]]
+    >>> levels(msgspec.Raw(b' [ [5e-1, 2] ]'), np.empty((4, 2))).tolist()
+    [[0.5, 2.0]]
+    """
+    count = read_levels(np.frombuffer(text, np.uint8), scratch)
+    if count >= 0:
+        return scratch[:count]
+    slow = np.array(_decode_levels(text), np.float64).reshape(-1, 2)
+    if not (np.isfinite(slow).all() and (slow[:, 0] > 0.0).all() and (slow[:, 1] >= 0.0).all()):
+        raise BadValue("a level of the book has a price or a quantity that cannot be")
+    return slow
+
+
+def new_scratch() -> Floats:
+    """Return room for the levels of one side of a message."""
+    return np.empty((CHANGES_MAX, 2))
+
+
+def check_time(sent_ms: int, event_ms: int) -> None:
+    """Refuse times in another unit, or from the future.
+
+    Raises
+    ------
+    BadValue
+        When they cannot be.
+    """
+    if not SENT_MS_MIN < sent_ms < SENT_MS_MAX or not 0 <= event_ms <= sent_ms + AHEAD_MS_MAX:
+        raise BadValue(f"times E={sent_ms} and T={event_ms} are no milliseconds of this century in order")

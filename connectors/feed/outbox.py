@@ -9,16 +9,19 @@ import struct
 from collections import deque
 from typing import Protocol
 
+import msgspec
 import numpy as np
 
 from genesis.connectors import metrics
 from genesis.connectors.kafka import BrokerUnreachable, QueueFull
 from genesis.operators import topics
+from genesis.operators.arrays import NEVER_NS, Rows
 from genesis.operators.order_book import FLOATS, FLOATS_AT
 from genesis.operators.records import BOOK, GAP, QUOTE, TRADE, WATERMARK_FINAL_NS
 from genesis.operators.topics import Topic
 
-NEVER_NS = -(2**62)
+RECORDS_MAX = 10_000
+"""Dead letters and health reports that may wait for the broker; of more, the new ones are lost."""
 
 PACK_TRADE = struct.Struct("<qqqqdd16sbb6x")
 PACK_QUOTE = struct.Struct("<qqqqdddd16sb7x")
@@ -35,10 +38,11 @@ assert PACK_BOOK_HEAD.size + 8 * FLOATS + PACK_BOOK_TAIL.size == BOOK.dtype.item
 class Sender(Protocol):
     """What the outbox needs of a producer."""
 
-    def send(
-        self, topic: Topic, partition: int, rows: np.ndarray, watermark_ns: int, cause_ns: int = 0
-    ) -> None:
+    def send(self, topic: Topic, partition: int, rows: Rows, watermark_ns: int, cause_ns: int = 0) -> None:
         """Queue a frame, or raise QueueFull."""
+
+    def send_record(self, topic: Topic, record: msgspec.Struct) -> None:
+        """Queue a JSON record, or raise QueueFull."""
 
 
 class FullFrames:
@@ -80,7 +84,20 @@ class Lane:
 
 
 class Outbox:
-    """All lanes of the feed."""
+    """All lanes of the feed.
+
+    Parameters
+    ----------
+    sender
+        The producer.
+    shards, frame_rows
+        Partitions of a topic, and most rows of a frame.
+
+    Attributes
+    ----------
+    is_losing
+        Whether ticks are dropped because the broker takes nothing; the owner sets it.
+    """
 
     def __init__(self, sender: Sender, shards: int, frame_rows: int) -> None:
         self._sender = sender
@@ -90,16 +107,25 @@ class Outbox:
             for topic in topics.TICKS
             for shard in range(shards)
         }
+        self.is_losing = False
         self._waiting: deque[tuple[Lane, bytes, int]] = deque()
+        self._records: deque[tuple[Topic, msgspec.Struct]] = deque()
 
     @property
-    def blocked(self) -> bool:
-        """Whether frames wait for room in the producer."""
-        return bool(self._waiting)
+    def is_blocked(self) -> bool:
+        """Whether anything waits for room in the producer."""
+        return bool(self._waiting or self._records)
 
-    def due(self) -> bool:
+    def is_due(self) -> bool:
         """Whether a frame is full, or waits: then the caller must ``flush`` before it reads on."""
-        return self.full.frames > 0 or bool(self._waiting)
+        return self.full.frames > 0 or (bool(self._waiting) and not self.is_losing)
+
+    def post(self, topic: Topic, record: msgspec.Struct) -> bool:
+        """Queue a JSON record behind all others; return False when there is no room for it."""
+        if len(self._records) >= RECORDS_MAX:
+            return False
+        self._records.append((topic, record))
+        return True
 
     def flush(self, watermarks_ns: dict[tuple[str, int], int], *, also_empty: bool) -> None:
         """Make frames of all rows, each lane's last with its watermark.
@@ -112,35 +138,36 @@ class Outbox:
                 continue
             self._waiting.extend((lane, rows, lane.sent_watermark_ns) for rows in lane.full)
             lane.full.clear()
-            self.full.frames = 0
             self._waiting.append((lane, lane.take(), watermark_ns))
             lane.sent_watermark_ns = watermark_ns
+        self.full.frames = 0
         self.push()
 
     def push(self) -> bool:
-        """Hand waiting frames to the producer as far as it takes them; True when none waits."""
-        while self._waiting:
-            lane, rows, watermark_ns = self._waiting[0]
-            array = np.frombuffer(rows, lane.topic.rows.dtype)
-            try:
+        """Hand what waits to the producer as far as it takes it; True when nothing waits any more."""
+        try:
+            while self._waiting:
+                lane, rows, watermark_ns = self._waiting[0]
+                array = np.frombuffer(rows, lane.topic.rows.dtype)
                 self._sender.send(lane.topic, lane.shard, array, watermark_ns)
-            except (QueueFull, BrokerUnreachable):
-                metrics.FEED_QUEUE.set(len(self._waiting))
-                return False
-            self._waiting.popleft()
-            metrics.FEED_ROWS.labels(lane.topic.name).inc(len(array))
-        metrics.FEED_QUEUE.set(0)
-        return True
+                self._waiting.popleft()
+                metrics.FEED_ROWS.labels(lane.topic.name).inc(len(array))
+            while self._records:
+                self._sender.send_record(*self._records[0])
+                self._records.popleft()
+        except (QueueFull, BrokerUnreachable):
+            pass
+        metrics.FEED_QUEUE.set(len(self._waiting))
+        return not self.is_blocked
 
-    def drop_waiting(self) -> list[tuple[Topic, np.ndarray]]:
+    def drop_waiting(self) -> list[tuple[Topic, Rows]]:
         """Give up the ticks that wait, and return them so that their loss can be published."""
-        kept = [entry for entry in self._waiting if entry[0].topic is topics.GAPS]
         dropped = [
             (lane.topic, np.frombuffer(rows, lane.topic.rows.dtype))
             for lane, rows, _ in self._waiting
             if rows and lane.topic is not topics.GAPS
         ]
-        self._waiting = deque(kept)
+        self._waiting = deque(entry for entry in self._waiting if entry[0].topic is topics.GAPS and entry[1])
         return dropped
 
     def finish(self) -> None:

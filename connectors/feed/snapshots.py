@@ -1,6 +1,6 @@
 """Snapshots: depth answers over REST, off the hot path, within the venue's weight budget.
 
-All requests of this process share one budget. It believes the venue's own count
+Each market has one budget for this process. It believes the venue's own count
 (``X-MBX-USED-WEIGHT-1M``) over its own, waits out ``Retry-After`` on 429, and on 418 (a ban) stops
 asking for as long as it is told.
 """
@@ -9,7 +9,6 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from urllib.parse import urlencode
 
 import aiohttp
 import msgspec
@@ -17,19 +16,18 @@ import msgspec
 from genesis.connectors import logs, metrics
 from genesis.connectors.feed import messages
 from genesis.connectors.feed.books import Book
-from genesis.connectors.feed.venue import Endpoint
+from genesis.connectors.feed.messages import BadValue
+from genesis.connectors.feed.venue import VenueAdapter
+from genesis.operators.records import Market
 
-LIMIT = 1_000
-"""Levels a side that are asked for."""
+WEIGHTS = {Market.SPOT: 50, Market.USDM: 20, Market.COINM: 20}
+"""What a request for 1,000 levels costs."""
 
-WEIGHT = 50
-"""What such a request costs."""
-
-WEIGHT_PER_MINUTE = 4_800
-"""80 % of the 6,000 that an address may use a minute; the rest is for orders."""
+WEIGHT_PER_MINUTE = {Market.SPOT: 4_800, Market.USDM: 1_920, Market.COINM: 1_920}
+"""80 % of what an address may use a minute; the rest is for orders."""
 
 AT_ONCE = 4
-"""Requests under way at the same time."""
+"""Requests of one market under way at the same time."""
 
 TIMEOUT_S = 60.0
 """A replay answers when it has reached the snapshot."""
@@ -44,30 +42,41 @@ RECV_HEADER = "X-Genesis-Recv-Ns"
 
 
 class Budget:
-    """Request weight in the present minute, and until when nothing may be asked."""
+    """Request weight in the present minute, and until when nothing may be asked.
 
-    def __init__(self) -> None:
+    Examples
+    --------
+    >>> budget = Budget(weight=50, per_minute=100)
+    >>> budget.wait_s(120.0), budget.wait_s(121.0), budget.wait_s(122.0)
+    (0.0, 0.0, 58.0)
+    >>> budget.close("7", 180.0)
+    7.0
+    >>> budget.wait_s(181.0), budget.wait_s(187.0)
+    (6.0, 0.0)
+    """
+
+    def __init__(self, weight: int, per_minute: int) -> None:
         self.used = 0
-        self.minute = 0
-        self.closed_until_s = 0.0
+        self._weight, self._per_minute = weight, per_minute
+        self._minute = 0
+        self._closed_until_s = 0.0
 
     def wait_s(self, now_s: float) -> float:
-        """Return how long to wait before a request of WEIGHT; 0 takes it."""
+        """Return how long to wait before a request; 0 takes it."""
         minute = int(now_s // 60)
-        if minute != self.minute:
-            self.minute, self.used = minute, 0
-        if now_s < self.closed_until_s:
-            return self.closed_until_s - now_s
-        if self.used + WEIGHT > WEIGHT_PER_MINUTE:
+        if minute != self._minute:
+            self._minute, self.used = minute, 0
+        if now_s < self._closed_until_s:
+            return self._closed_until_s - now_s
+        if self.used + self._weight > self._per_minute:
             return (minute + 1) * 60 - now_s
-        self.used += WEIGHT
+        self.used += self._weight
         return 0.0
 
     def heard(self, used: str | None) -> None:
         """Believe the venue's count."""
         if used and used.isdigit():
             self.used = max(self.used, int(used))
-            metrics.FEED_WEIGHT.set(self.used)
 
     def close(self, retry_after: str | None, now_s: float) -> float:
         """Ask nothing for as long as the venue says; return that time."""
@@ -75,87 +84,97 @@ class Budget:
             pause_s = float(retry_after or RETRY_AFTER_DEFAULT_S)
         except ValueError:
             pause_s = RETRY_AFTER_DEFAULT_S
-        self.closed_until_s = max(self.closed_until_s, now_s + pause_s)
+        self._closed_until_s = max(self._closed_until_s, now_s + pause_s)
         return pause_s
 
 
-class Refused(Exception):
-    """The venue did not give the snapshot."""
+class SnapshotRefused(Exception):
+    """The venue did not give the snapshot; the message says what it answered."""
+
+
+Deliver = Callable[[Book, messages.SnapshotData, int], bool]
+"""Called with (book, snapshot, recv_ns or 0); False when the snapshot is too old."""
 
 
 class Snapshots:
-    """Fetches snapshots for books that ask, and hands them over.
+    """Fetches snapshots for books that ask, and hands them over in the event loop.
 
     Parameters
     ----------
+    adapter
+        Knows where snapshots are.
+    session
+        For the requests.
+    jitter
+        Source of random pauses.
     deliver
-        Called in the event loop with (book, snapshot, recv_ns or 0); returns False when the snapshot is
-        too old and another is needed.
+        Takes a snapshot.
     """
 
     def __init__(
-        self,
-        deliver: Callable[[Book, messages.SnapshotData, int], bool],
-        random_source: random.Random,
-        headers: dict[str, str],
+        self, adapter: VenueAdapter, session: aiohttp.ClientSession, jitter: random.Random, deliver: Deliver
     ) -> None:
-        self.budget = Budget()
-        self._deliver, self._random, self._headers = deliver, random_source, headers
+        self._adapter, self._session, self._jitter, self._deliver = adapter, session, jitter, deliver
+        self._budgets = {market: Budget(WEIGHTS[market], WEIGHT_PER_MINUTE[market]) for market in Market}
+        self._slots = {market: asyncio.Semaphore(AT_ONCE) for market in Market}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._slots = asyncio.Semaphore(AT_ONCE)
-        self._session: aiohttp.ClientSession | None = None
         self._log = logs.get("snapshots")
+
+    def ask(self, book: Book) -> None:
+        """Begin to fetch a book's snapshot, until there is one that joins its diffs."""
+        task = asyncio.get_running_loop().create_task(self._fetch(book))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def wait(self, timeout_s: float) -> None:
         """Wait until no book waits for a snapshot, at most so long."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=timeout_s)
 
-    def ask(self, where: Endpoint, book: Book) -> None:
-        """Begin to fetch a book's snapshot, until there is one that joins its diffs."""
-        task = asyncio.get_running_loop().create_task(self._fetch(where, book))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
     async def close(self) -> None:
         """Give up what is under way."""
-        for task in list(self._tasks):
+        for task in tuple(self._tasks):
             task.cancel()
-        if self._session is not None:
-            await self._session.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _fetch(self, where: Endpoint, book: Book) -> None:
+    async def _fetch(self, book: Book) -> None:
         pause_s = PAUSE_FIRST_S
         while True:
             try:
-                async with self._slots:
-                    snapshot, recv_ns = await self._get(where, book.stream.symbol.decode())
-            except (aiohttp.ClientError, TimeoutError, msgspec.MsgspecError, Refused) as error:
-                metrics.FEED_SNAPSHOTS.labels("failed").inc()
-                self._log.warning("no snapshot", symbol=book.stream.text, error=str(error) or repr(error))
-            else:
+                async with self._slots[book.stream.market]:
+                    snapshot, recv_ns = await self._get(book)
                 if self._deliver(book, snapshot, recv_ns):
                     metrics.FEED_SNAPSHOTS.labels("used").inc()
                     return
-                book.asked = True
                 metrics.FEED_SNAPSHOTS.labels("too_old").inc()
-            await asyncio.sleep(pause_s * self._random.uniform(0.5, 1.5))
+            except (
+                OSError,
+                aiohttp.ClientError,
+                TimeoutError,
+                msgspec.MsgspecError,
+                BadValue,
+                SnapshotRefused,
+            ) as error:
+                metrics.FEED_SNAPSHOTS.labels("failed").inc()
+                self._log.warning("no snapshot", stream=book.stream.text, error=str(error) or repr(error))
+            await asyncio.sleep(pause_s * self._jitter.uniform(0.5, 1.5))
             pause_s = min(2 * pause_s, PAUSE_MOST_S)
 
-    async def _get(self, where: Endpoint, symbol: str) -> tuple[messages.SnapshotData, int]:
-        while wait_s := self.budget.wait_s(time.time()):  # noqa: ASYNC110 - a time is waited for
+    async def _get(self, book: Book) -> tuple[messages.SnapshotData, int]:
+        market = book.stream.market
+        budget = self._budgets[market]
+        while wait_s := budget.wait_s(time.time()):  # noqa: ASYNC110 - it is a time that is waited for
             await asyncio.sleep(wait_s)
-        if self._session is None:
-            timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
-            self._session = aiohttp.ClientSession(headers=self._headers, timeout=timeout)
-        query = urlencode({"symbol": symbol, "limit": LIMIT})
-        async with self._session.get(f"{where.depth}?{query}", allow_redirects=False) as answer:
-            self.budget.heard(answer.headers.get("X-MBX-USED-WEIGHT-1M"))
+        url = self._adapter.snapshot_url(market, book.symbol)
+        timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
+        async with self._session.get(url, allow_redirects=False, timeout=timeout) as answer:
+            budget.heard(answer.headers.get("X-MBX-USED-WEIGHT-1M"))
+            metrics.FEED_WEIGHT.labels(market.name.lower()).set(budget.used)
             if answer.status in (418, 429):
-                pause_s = self.budget.close(answer.headers.get("Retry-After"), time.time())
-                raise Refused(f"status {answer.status}: nothing is asked for {pause_s:.0f} s")
+                pause_s = budget.close(answer.headers.get("Retry-After"), time.time())
+                raise SnapshotRefused(f"status {answer.status}: nothing is asked for {pause_s:.0f} s")
             body = await answer.read()
             if answer.status != 200:
-                raise Refused(f"status {answer.status}: {body[:200].decode(errors='replace')}")
+                raise SnapshotRefused(f"status {answer.status}: {body[:200].decode(errors='replace')}")
             recv_ns = int(answer.headers.get(RECV_HEADER, 0))
         return messages.decode_snapshot(body), recv_ns

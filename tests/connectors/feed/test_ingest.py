@@ -174,11 +174,11 @@ def test_a_snapshot_older_than_the_diffs_is_refused_and_another_is_asked_for(fee
 
 
 def test_silence_of_one_stream_is_a_gap_until_it_speaks_again(feed: OfflineFeed) -> None:
-    for step in range(60):
+    for step in range(100):
         feed.message(trade(step, T0_MS + 1_000 * step), (T0_MS + 1_000 * step) * MS_NS)
-        if step < 3 or step > 50:
+        if step < 25 or step > 90:
             feed.message(quote(step), (T0_MS + 1_000 * step) * MS_NS)
     opened, closed = feed.rows("gaps")
     assert (opened["reason"], opened["stream"]) == (GapReason.SILENCE, StreamKind.QUOTES)
-    assert opened["start_ns"] == (T0_MS + 2_000) * MS_NS
-    assert closed["end_ns"] == (T0_MS + 51_000) * MS_NS
+    assert opened["start_ns"] == (T0_MS + 24_000) * MS_NS
+    assert closed["end_ns"] == (T0_MS + 91_000) * MS_NS
