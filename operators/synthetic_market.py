@@ -308,7 +308,7 @@ class SyntheticMarket:
 
     def _regime(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the factors on volatility and activity in this step, shape ``(symbols,)``."""
-        draws = self._rng.random(1 + self._bursting.size)
+        draws = self._rng.uniform(size=1 + self._bursting.size)
         stay_s = _REGIMES["volatile_s" if self._volatile else "calm_s"]
         self._volatile ^= bool(draws[0] < _STEP_S / stay_s)
         hazard = np.where(self._bursting, _STEP_S / _BURSTS["volatile_s"], _STEP_S / _BURSTS["calm_s"])
@@ -414,7 +414,7 @@ def _event_ns(tick: SyntheticTrade | SyntheticQuote) -> int:
 
 def _uniforms(rng: np.random.Generator) -> Iterator[float]:
     while True:
-        yield from rng.random(4_096).tolist()
+        yield from rng.uniform(size=4_096).tolist()
 
 
 def _sizes(rng: np.random.Generator) -> Iterator[float]:

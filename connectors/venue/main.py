@@ -12,6 +12,9 @@ from genesis.connectors.venue.server import VenueError, VenueOptions, VenueServe
 SHUTDOWN_S = 2.0
 """How long open requests are waited for at the end."""
 
+REQUEST_LINE_BYTES_MAX = 64 * 1024
+"""Longest address: 1024 streams fit into it."""
+
 
 async def serve(
     options: VenueOptions,
@@ -36,7 +39,9 @@ async def serve(
     """
     server = VenueServer(options)
     stop = stop or asyncio.Event()
-    runner = web.AppRunner(server.app, access_log=None, shutdown_timeout=SHUTDOWN_S, handle_signals=False)
+    runner = web.AppRunner(
+        server.app, access_log=None, shutdown_timeout=SHUTDOWN_S, max_line_size=REQUEST_LINE_BYTES_MAX
+    )
     await runner.setup()
     player: asyncio.Task[None] | None = None
     try:
@@ -68,7 +73,7 @@ async def _listen(runner: web.AppRunner, options: VenueOptions) -> str:
             raise VenueError(f"{place} is in use; stop what listens there or choose another --port") from None
         raise VenueError(f"cannot listen on {place}: {error.strerror}; choose another --port") from None
     host, port = runner.addresses[0][:2]
-    return f"http://{host}:{port}"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

@@ -25,7 +25,7 @@ from genesis.connectors.venue.source import Kind, Message, Source, StreamKey
 from genesis.operators.records import Market
 
 BATCH_MESSAGES = 256
-"""Most messages between two writes to the sockets."""
+"""Most messages of the source between two writes to the sockets, heard or not."""
 
 BATCH_BYTES = 256 * 1024
 """Most bytes between two writes to the sockets."""
@@ -90,7 +90,7 @@ class Player:
         self._pace = pace
         self._is_patient = not (source.live and pace.is_timed)
         self._origin_s = math.nan
-        self._unsent_messages = 0
+        self._since_flush = 0
         self._unsent_bytes = 0
 
     async def run(self) -> None:
@@ -102,7 +102,8 @@ class Player:
                 if self._pace.is_timed:
                     await self._await_time(message.recv_ns)
                 await self._play(message)
-                if self._unsent_messages >= BATCH_MESSAGES or self._unsent_bytes >= BATCH_BYTES:
+                self._since_flush += 1
+                if self._since_flush >= BATCH_MESSAGES or self._unsent_bytes >= BATCH_BYTES:
                     await self.flush()
                     if not self._pace.is_timed:
                         await self._await_listeners()
@@ -125,7 +126,7 @@ class Player:
 
     async def flush(self) -> None:
         """Write to all sockets what was offered; wait for slow clients, or cut them off."""
-        self._unsent_messages = self._unsent_bytes = 0
+        self._since_flush = self._unsent_bytes = 0
         for connection in tuple(self._hub.connections):
             if not connection.has_frames:
                 continue
@@ -209,7 +210,6 @@ class Player:
         if count:
             key = (market, symbol, kind)
             self.sent[key] = self.sent.get(key, 0) + count
-            self._unsent_messages += count
             self._unsent_bytes += size
 
     async def _act(self) -> None:

@@ -28,6 +28,7 @@ def paths(recordings: Path, *names: str) -> tuple[str, ...]:
     return tuple(str(recordings / "raw_ws" / name) for name in names)
 
 
+@pytest.mark.timeout(120)
 def test_all_four_recordings_arrive_whole_and_in_order(recordings: Path) -> None:
     async def test() -> None:
         async with running(replay=paths(recordings, *SPOT_FILES, *USDM_FILES)) as venue:
@@ -100,6 +101,7 @@ async def depth(venue: Venue, path: str) -> tuple[bytes, int]:
         return await answer.read(), int(answer.headers["X-Genesis-Recv-Ns"])
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize(
     ("name", "socket_path", "rest_path"),
     [(SPOT_FILES[0], SPOT, "/api/v3"), (USDM_FILES[1], USDM, "/fapi/v1")],

@@ -92,3 +92,14 @@ def test_a_live_market_starts_by_itself_and_goes_by_the_clock() -> None:
             assert not venue.server.player._is_patient
 
     run(test)
+
+
+def test_an_endless_market_that_nobody_hears_still_answers() -> None:
+    async def test() -> None:
+        async with running(**synthetic(duration_s=float("inf"), wait_for=())) as venue:
+            first = (await venue.status())["position"]["messages"]
+            while (await venue.status())["position"]["messages"] == first:
+                pass
+            assert (await venue.get("/api/v3/depth?symbol=BTCUSDT"))["bids"]
+
+    run(test)

@@ -140,6 +140,13 @@ def test_more_than_1024_streams_are_refused() -> None:
                 assert answer["code"] == 2
                 fewer = {"method": "SUBSCRIBE", "params": names[1:], "id": 1}
                 assert await ask(socket, fewer) == {"result": None, "id": 1}
+            async with venue.connect(f"/stream?streams={'/'.join(names)}") as socket:
+                assert await until_closed(socket) == []
+                assert socket.close_code == 1008
+            long_names = [f"averylongcoinnameusdt{number}@bookTicker" for number in range(1_024)]
+            async with venue.connect(f"/stream?streams={'/'.join(long_names)}") as socket:
+                listed = await ask(socket, {"method": "LIST_SUBSCRIPTIONS", "id": 1})
+                assert listed["result"] == long_names
 
     run(test)
 

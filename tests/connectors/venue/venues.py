@@ -19,7 +19,7 @@ from genesis.operators.synthetic_market import SyntheticParameters
 END = "genesis@end"
 SPOT_FILES = ("binance_spot_btcusdt_20240808.txt.gz", "binance_spot_ethusdt_20240808.txt.gz")
 USDM_FILES = ("binance_usdm_btcusdt_20240808.txt.gz", "binance_usdm_ethusdt_20240808.txt.gz")
-WAIT_S = 50.0
+WAIT_S = 100.0
 
 Event = dict[str, Any]
 
