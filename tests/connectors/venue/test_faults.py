@@ -4,9 +4,11 @@ import asyncio
 import itertools
 import json
 from typing import Any
+from unittest import mock
 
 import aiohttp
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
 from genesis.connectors.venue.fault_kinds import KINDS, FaultError, FaultSpec, parse_fault
 from tests.connectors.venue.venues import (
@@ -388,3 +390,15 @@ def test_a_misspelt_fault_is_told_what_was_expected(text: str, sentence: str) ->
 def test_the_example_of_every_fault_is_understood(kind: str) -> None:
     assert parse_fault(KINDS[kind].example).kind == kind
     assert FaultSpec(kind).aim()
+
+
+@pytest.mark.parametrize(("peer", "status"), [("127.0.0.1", 200), ("::1", 200), ("192.0.2.7", 403)])
+def test_the_control_interface_answers_to_this_machine_only(peer: str, status: int) -> None:
+    async def test() -> None:
+        async with running(**options()) as venue:
+            transport = mock.Mock(**{"get_extra_info.return_value": (peer, 4_711)})
+            request = make_mocked_request("GET", "/genesis/status", transport=transport)
+            (handler,) = [each.handler for each in venue.server.control.routes() if each.path == request.path]
+            assert (await handler(request)).status == status  # type: ignore[call-arg, arg-type, misc]
+
+    run(test)
