@@ -26,6 +26,9 @@ PREFETCH_KB = 4_096
 CHECK_EVERY_S = 0.2
 """Pause between two attempts to find the topics while the broker is away."""
 
+MISSING_CHECK_S = 1.0
+"""How often a topic that does not exist yet is looked for."""
+
 IDLE_CHECK_S = 0.5
 """After so long without a message the incarnations are checked."""
 
@@ -113,6 +116,7 @@ class FrameConsumer:
         self._released: dict[tuple[str, int], int] = {}
         self._suspect = True
         self._checked_s = -CHECK_EVERY_S
+        self._looked_s = 0.0
         self._consumer = Consumer(
             client_config(bootstrap, name)
             | {
@@ -137,8 +141,7 @@ class FrameConsumer:
     def poll(self, most: int, timeout_s: float = 0.0) -> list[Message]:
         """Return up to ``most`` messages; with ``timeout_s`` 0 only what is already here."""
         if self._suspect and not self._check():
-            if timeout_s:
-                self._consumer.consume(1, min(timeout_s, CHECK_EVERY_S))
+            time.sleep(min(timeout_s, CHECK_EVERY_S))
             return []
         found: list[Message] = []
         moved: set[_Cursor] = set()
@@ -156,6 +159,9 @@ class FrameConsumer:
         elif now_s - self._checked_s > IDLE_CHECK_S:
             self._checked_s = now_s
             self._suspect = self._suspect or self._changed()
+        if now_s - self._looked_s > MISSING_CHECK_S:
+            self._looked_s = now_s
+            self._attach({cursor for cursor in self._parts.values() if not cursor.attached})
         return found
 
     def positions(self) -> dict[tuple[str, int], Position | None]:
@@ -211,7 +217,7 @@ class FrameConsumer:
             return True
 
     def _check(self) -> bool:
-        """Find out, not too often, which log every topic is now; True when all have been found."""
+        """Find out, not too often, which log every topic is now; False when that is not known yet."""
         now_s = time.monotonic()
         if now_s - self._checked_s < CHECK_EVERY_S:
             return False
@@ -219,7 +225,12 @@ class FrameConsumer:
         return self._attach(set(self._parts.values()))
 
     def _attach(self, cursors: set[_Cursor]) -> bool:
-        """Point these cursors at an existing log and read on there; True when all have one."""
+        """Point these cursors at an existing log and read on there; False when the broker is away.
+
+        A topic that does not exist (yet) is looked for again later; it holds nothing up.
+        """
+        if not cursors:
+            return True
         try:
             existing = self._log.generations({c.topic.name: c.topic for c in cursors}.values(), 1.0)
             ids = self._log.ids(
@@ -231,8 +242,9 @@ class FrameConsumer:
         for cursor in cursors:
             self._locate(cursor, existing[cursor.topic.name], ids)
         self._assign(cursors)
-        self._suspect = not all(cursor.attached for cursor in self._parts.values())
-        return not self._suspect
+        self._suspect = False
+        self._looked_s = time.monotonic()
+        return True
 
     def _locate(self, cursor: _Cursor, existing: list[int], ids: dict[str, str]) -> None:
         at = cursor.position

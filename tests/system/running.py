@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,13 @@ def sql(data: Path, query: str) -> list[list[Any]]:
     return list(json.loads(result.stdout)["data"])
 
 
+def ask(store_url: str, query: str) -> list[list[Any]]:
+    """Ask a running store over HTTP; OSError while it does not answer."""
+    request = urllib.request.Request(f"{store_url}/", data=f"{query} FORMAT JSONCompact".encode())
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return list(json.load(answer)["data"])
+
+
 def digest(data: Path) -> dict[str, list[Any]]:
     """Return, for every compared table, how many rows it has and a hash that order cannot change."""
     excluded = ", ".join(LOG_COLUMNS)
@@ -111,8 +119,6 @@ def kill_part(system: "subprocess.Popen[str]", name: str) -> None:
 
 def status_of_venue(data: Path) -> dict[str, Any]:
     """Return the simulator's status, or nothing while there is none."""
-    import urllib.request
-
     run = run_file.read(data)
     if run is None or not run.venue_url:
         return {}
