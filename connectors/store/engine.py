@@ -5,6 +5,7 @@ are for a server of its own: gigabytes of caches, a pool of threads for everythi
 """
 
 import fcntl
+import functools
 import json
 import os
 import sys
@@ -19,6 +20,7 @@ from urllib.parse import urlencode
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 
+from genesis.connectors.store import statement
 from genesis.connectors.store.errors import StoreError, StoreLocked, explain
 
 MEBIBYTE = 1 << 20
@@ -95,9 +97,15 @@ class Engine:
         """Return a new chDB connection that can only read, within limits that no query can change."""
         return self._chdb.connect(self._address({**limits, "readonly": 1}))
 
+    @functools.cached_property
+    def refused_functions(self) -> frozenset[str]:
+        """Table functions of this engine that a statement from outside may not call."""
+        return statement.refused_functions(self._keeper)
+
     def close(self) -> None:
         """Close the store; others may open it then."""
         self._keeper.close()
+        tempfile.tempdir = self._tempdir
         self._lock.close()
 
     def __enter__(self) -> "Engine":
@@ -121,7 +129,7 @@ class Engine:
         incoming.mkdir(parents=True, exist_ok=True)
         for left_over in incoming.iterdir():
             left_over.unlink()
-        tempfile.tempdir = str(incoming)
+        self._tempdir, tempfile.tempdir = tempfile.tempdir, str(incoming)
         lines = [f"  <{name}>{value}</{name}>" for name, value in SERVER_SETTINGS.items()]
         self._config_file.write_text(
             "\n".join(["<clickhouse>", *lines, "</clickhouse>", ""]), encoding="utf-8"

@@ -89,7 +89,7 @@ class Answer:
         self._reader = engine.reader(LIMITS)
         self._stream: Any = None
         try:
-            self._statement = statement.read(self._reader, text, default_format)
+            self._statement = statement.read(self._reader, text, default_format, engine.refused_functions)
             values = dict(parameters or {})
             if _IDENTIFIER.search(self._statement.text):
                 statement.check_words(" ".join(values.values()))

@@ -33,6 +33,25 @@ REFUSED_WORDS = frozenset(
 Refused wherever they are not inside a string. So is a SETTINGS clause: in a subquery the engine takes
 settings that it refuses elsewhere."""
 
+_NUMBERS = ("numbers", "numbers_mt", "zeros", "zeros_mt", "primes", "generateseries", "generate_series")
+_INSPECTION = ("mergetreeindex", "mergetreeprojection", "mergetreeanalyzeindexes")
+TABLE_FUNCTIONS = frozenset(
+    {
+        *_NUMBERS,
+        *_INSPECTION,
+        "generaterandom",
+        "null",
+        "values",
+        "sqlstandardvalues",
+        "format",
+        "view",
+        "merge",
+    }
+)
+"""Table functions that stay inside. Some others do harm before the engine checks the right to call them:
+``sqlite`` makes the file it is asked for. So every other one that the engine knows is refused by name."""
+
+_CALLS = re.compile(r"""([A-Za-z_][A-Za-z0-9_]*)[`"]?\s*\(""")
 _QUOTED = re.compile(r"""'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`|"(?:[^"\\]|\\.)*\"""", re.DOTALL)
 _WORDS = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FORMAT = re.compile(r" FORMAT `?(\w+)`?(?: SETTINGS .*)?$", re.DOTALL)
@@ -53,7 +72,15 @@ class Statement(NamedTuple):
     format: str
 
 
-def read(reader: Any, text: str, default_format: str = DEFAULT_FORMAT) -> Statement:
+def refused_functions(reader: Any) -> frozenset[str]:
+    """Return the table functions of this engine that may not be called, in small letters."""
+    known = reader.query("SELECT lower(name) FROM system.table_functions", "TSVRaw").bytes().decode()
+    return frozenset(known.split()) - TABLE_FUNCTIONS
+
+
+def read(
+    reader: Any, text: str, default_format: str = DEFAULT_FORMAT, refused: frozenset[str] = frozenset()
+) -> Statement:
     """Return the statement in a text.
 
     Parameters
@@ -64,6 +91,8 @@ def read(reader: Any, text: str, default_format: str = DEFAULT_FORMAT) -> Statem
         One statement, as it came.
     default_format
         Format of the answer when the statement names none.
+    refused
+        What ``refused_functions`` returned for this engine.
 
     Raises
     ------
@@ -80,7 +109,11 @@ def read(reader: Any, text: str, default_format: str = DEFAULT_FORMAT) -> Statem
         raise Refused(SYNTAX_ERROR, "SYNTAX_ERROR", "A query holds no NUL characters.")
     formatted = reader.query(f"SELECT formatQuerySingleLine({literal(text)})", "RawBLOB").bytes().decode()
     _check_opening(formatted)
-    check_words(_QUOTED.sub(_without_strings, formatted))
+    bare = _QUOTED.sub(_without_strings, formatted)
+    check_words(bare)
+    for name in _CALLS.findall(bare):
+        if name.lower() in refused:
+            raise Refused(READONLY, "READONLY", f"{name} reaches beyond the store and is refused.")
     found = _FORMAT.search(formatted)
     return Statement(formatted, found[1] if found else default_format)
 

@@ -98,6 +98,10 @@ DESCRIBE TABLE file('{folder}/secret', 'LineAsString')
 SELECT * FROM filesystem('{folder}')
 SELECT * FROM executable('cat {folder}/secret', 'LineAsString', 'a String')
 SELECT * FROM sqlite('{folder}/secret', 't')
+SELECT * FROM sqlite('{folder}/made', 't')
+SELECT * FROM `sqlite`('{folder}/made', 't')
+SELECT * FROM SQLite /* */ ('{folder}/made', 't')
+DESCRIBE sqlite('{folder}/made', 't')
 SELECT * FROM url('http://127.0.0.1:{port}/x', 'LineAsString')
 SELECT * FROM s3('http://127.0.0.1:{port}/bucket/x', 'LineAsString')
 SELECT * FROM gcs('http://127.0.0.1:{port}/bucket/x', 'LineAsString')
@@ -253,6 +257,7 @@ def test_nothing_beyond_the_store_is_reached(
     (tmp_path / "secret").write_text("hunter2\n")
     said = refused(store[0], spelt(statement, tmp_path, listener.port))
     assert "hunter2" not in said
+    assert [path.name for path in tmp_path.iterdir()] == ["secret"]
     assert not listener.visited.is_set()
 
 
@@ -273,9 +278,10 @@ def test_what_only_reads_is_answered(store: tuple[Engine, Client], statement: st
 
 
 def test_every_table_function_of_the_engine_stays_inside(
-    store: tuple[Engine, Client], tmp_path: Path, listener: Listener
+    store: tuple[Engine, Client], tmp_path: Path, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine, client = store
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "secret").write_text("hunter2\n")
     arguments = (
         f"'http://127.0.0.1:{listener.port}/bucket/x'",
@@ -296,4 +302,5 @@ def test_every_table_function_of_the_engine_stays_inside(
                 answer = str(error).encode()
             assert b"hunter2" not in answer, (name, given)
             assert not listener.visited.is_set(), (name, given)
+            assert [path.name for path in tmp_path.iterdir()] == ["secret"], (name, given)
     assert state(client) == before
