@@ -176,7 +176,8 @@ def _counts(rows: Rows) -> Rows:
     first = np.flatnonzero(np.concatenate(([True], last[:-1])))
     counted: Rows = rows[sorted_by[last]]
     counted["count"] = np.add.reduceat(rows["count"][sorted_by], first)
-    kept: Rows = counted[counted["second"] > counted["second"].max() - WINDOW_S]
+    final = _last_of_each(instrument(counted), np.arange(counted.size))
+    kept: Rows = counted[final | (counted["second"] > counted["second"].max() - WINDOW_S)]
     return kept
 
 

@@ -110,8 +110,8 @@ def blank(cols: int) -> Row:
 
 
 def rule(cols: int) -> Row:
-    """Return a thin line across."""
-    return [("faint", "─" * cols)]
+    """Return a thin line across, a column short of each side."""
+    return [("text", " "), ("faint", "─" * (cols - 2)), ("text", " ")]
 
 
 def indent(block: Block, left: int, cols: int) -> Block:

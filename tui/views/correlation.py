@@ -82,8 +82,9 @@ def cell(value: float, stale: bool, cols: int) -> Span:
     if cols == NARROW_COLS:
         first = "~" if stale else "-" if value <= -0.2 else shade
         return (attribute, first + shade)
-    mark = "~" if stale else "" if shade == " " and value < 0.0 else shade
-    return (attribute, text.pad(mark + figures.correlation(value), cols))
+    number = figures.correlation(value)
+    mark = "~" if stale else "" if shade == " " and number.startswith("-") else shade
+    return (attribute, text.pad(mark + number, cols))
 
 
 def matrix(look: Look, found: Matrix) -> tuple[Block, int | None]:

@@ -1,11 +1,12 @@
 """The feed screen: how the data comes in, how each process is, and what was missing or unusable."""
 
 import functools
+import math
 
 from genesis.operators.records import GapReason
 from genesis.tui import derived, figures, messages, text
 from genesis.tui.derived import Process
-from genesis.tui.model import Model, market_name
+from genesis.tui.model import HISTORY_MAX, Model, market_name
 from genesis.tui.text import Block, Row
 from genesis.tui.views.look import Look, joined, labelled, says
 
@@ -37,8 +38,9 @@ def screen(look: Look) -> Block:
 
 
 def _course(model: Model, name: str) -> Row:
-    values = [record.figures.get(name, float("nan")) for record in model.feed_history]
-    return [("dim", figures.sparkline(values, COURSE_COLS))] if values else []
+    said = [record.figures.get(name, math.nan) for record in model.feed_history]
+    values = [math.nan] * (HISTORY_MAX - len(said)) + said
+    return [("dim", figures.sparkline(values, COURSE_COLS))] if said else []
 
 
 def figures_of_feed(look: Look) -> Block:
@@ -88,7 +90,7 @@ def processes(look: Look) -> Block:
 def _process(look: Look, process: Process) -> Row:
     quiet = process.state == derived.NO_WORD and process.name not in look.model.health
     state = "text" if process.well else "dim" if quiet else "amber"
-    heard = "" if process.silence_s != process.silence_s else f"{figures.span(process.silence_s)}"
+    heard = "" if math.isnan(process.silence_s) else f"{figures.span(process.silence_s)}"
     spans: Row = [
         ("strong", text.pad(text.clean(process.name), NAME_COLS)),
         (state, text.pad(text.clean(process.state), STATE_COLS)),
@@ -101,9 +103,9 @@ def _process(look: Look, process: Process) -> Row:
         said.append([("dim", text.clean(process.detail))])
     if process.name != "feed":
         said += [
-            says((_figure_name(n), _figure(n, v))) for n, v in sorted(process.figures.items())[:FIGURES_SHOWN]
+            says((_figure_name(n), _figure(n, v))) for n, v in list(process.figures.items())[:FIGURES_SHOWN]
         ]
-    return text.row(spans + joined(said), look.cols)
+    return text.row(spans + joined(said, look.cols - text.span_columns(spans)), look.cols)
 
 
 def _figure_name(name: str) -> str:

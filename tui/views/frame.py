@@ -1,5 +1,6 @@
 """The frame around every screen: title, time and freshness above, one sentence and the keys below."""
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -36,14 +37,14 @@ def draw(model: Model, controls: Controls, scene: Scene) -> Block:
     if scene.cols < COLS_MIN or scene.rows < ROWS_MIN:
         return _too_small(scene)
     fresh = derived.freshness(model, scene.now_ns, scene.held_ns)
-    look = look_at(model, controls, fresh, scene.now_ns)
+    look = look_at(model, controls, fresh, scene.held_ns or scene.now_ns)
     cols, rows = scene.cols - 2, scene.rows - 5
     body = guide.screen if controls.mode is Mode.HELP else BODIES[SCREENS[controls.screen]]
-    said = messages.sentence(model, controls, fresh, scene.now_ns)
+    said = messages.sentence(model, controls, fresh, look.now_ns)
     lines = [
         text.blank(cols),
         *text.tall(body(look.within(cols, rows)), rows, cols),
-        [("text", " "), *text.rule(cols - 2), ("text", " ")],
+        text.rule(cols),
         text.row([("text", "   "), (said.kind, said.text)], cols),
     ]
     framed = [[("faint", "│"), *line, ("faint", "│")] for line in lines]
@@ -85,7 +86,7 @@ def _status(model: Model, fresh: Freshness) -> tuple[str, str]:
     match fresh.state:
         case Fresh.LIVE:
             lag_ms = derived.feed_figure(model, "lag_ms")
-            return ("dim", "feed live" if lag_ms != lag_ms else f"feed {figures.milliseconds(lag_ms)}")
+            return ("dim", "feed live" if math.isnan(lag_ms) else f"feed {figures.milliseconds(lag_ms)}")
         case Fresh.WAITING:
             return ("dim", "waiting")
         case Fresh.ENDED:

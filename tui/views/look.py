@@ -9,7 +9,7 @@ from genesis.tui.keys import Controls
 from genesis.tui.model import Model
 from genesis.tui.text import Block, Row, Span
 
-WIDE_COLS = 92
+WIDE_COLS = 105
 """Room from which on columns have their full titles, and panels lie next to each other."""
 
 LABEL_COLS = 11

@@ -7,14 +7,14 @@ from genesis.tui.derived import Process
 from genesis.tui.model import market_name
 from genesis.tui.text import Block, Row
 from genesis.tui.views import correlation, feed
-from genesis.tui.views.look import Look, joined, labelled, says
+from genesis.tui.views.look import LABEL_COLS, Look, joined, labelled, says
 from genesis.tui.views.prices import cursor_row, prices, state_colour, state_name
 
 MARGIN = 3
 """Columns left of everything; the cursor stands in them."""
 
-DETAIL_ROWS = 30
-"""Height from which on the selected instrument is shown in detail."""
+DETAIL_ROWS = 25
+"""Room in rows from which on the selected instrument is shown in detail."""
 
 DETAIL_LINES = 5
 
@@ -37,13 +37,14 @@ def overview(look: Look) -> Block:
 def _main(look: Look) -> Block:
     cols = look.cols - MARGIN - 1
     inner = look.within(cols, look.rows)
-    below: Block = [text.blank(cols)]
-    if look.rows >= DETAIL_ROWS - 5:
-        below = [text.rule(cols), *detail(inner), text.rule(cols)]
-    below += [feed_line(inner), processes_line(inner)]
-    above = [market_line(inner), text.blank(cols)]
+    below: Block = [text.blank(look.cols)]
+    if look.rows >= DETAIL_ROWS:
+        rule = text.rule(look.cols)
+        below = [rule, *text.indent(detail(inner), MARGIN, look.cols), rule]
+    below += text.indent([feed_line(inner), processes_line(inner)], MARGIN, look.cols)
+    above = text.indent([market_line(inner), text.blank(cols)], MARGIN, look.cols)
     table = inner.within(cols, look.rows - len(above) - len(below))
-    body = text.indent([*above, *_dim(table, prices(table)), *below], MARGIN, look.cols)
+    body = [*above, *text.indent(_dim(table, prices(table)), MARGIN, look.cols), *below]
     at = cursor_row(table)
     if at >= 0:
         body[len(above) + at] = _pointed(body[len(above) + at], look.cols)
@@ -78,7 +79,7 @@ def market_line(look: Look) -> Row:
         if look.wide:
             part.append(("dim", f", volatility {figures.ratio(float(row['volatility_ratio']))} usual"))
         parts.append(part)
-    spans = joined(parts) or [("dim", "no state yet")]
+    spans = joined(parts, look.cols - LABEL_COLS) or [("dim", "no state yet")]
     return labelled("Market", text.dimmed([spans])[0] if look.fresh.dim else spans, look.cols)
 
 
@@ -121,7 +122,7 @@ def detail(look: Look) -> Block:
             says(("minute of", figures.clock(int(bar["open_ns"])))),
             says(("high · low", high_low)) if bar["open_ns"] else says(("high · low", figures.UNDEFINED)),
             says(("volume", volume if bar["open_ns"] else figures.UNDEFINED)),
-            says(("depth 10 bps", depth(1)), (" 50 bps", depth(2))),
+            joined([says(("depth 10 bps", depth(1))), says(("50 bps", depth(2)))], look.cols - 2 * third + 8),
         ],
     ]
     widths = (third, third - 8, look.cols - 2 * third + 8)
@@ -142,20 +143,17 @@ def _company(look: Look, place: int) -> Row:
 
 
 def feed_line(look: Look) -> Row:
-    """Return the feed in one line: rate, lag, gaps, dead letters."""
+    """Return the feed in one line: as many of its figures as fit, the weightiest first."""
     figure = functools.partial(derived.feed_figure, look.model)
     parts = [
         [("text", figures.count(figure("messages_per_s"))), ("dim", " messages/s")],
         _gaps(look),
-        says(("resyncs", figures.count(figure("resyncs")))),
         says(("dead letters", figures.count(figure("dead_letters")))),
+        says(("resyncs", figures.count(figure("resyncs")))),
+        says(("connections", figures.count(figure("connections")))),
+        says(("lag", figures.milliseconds(figure("lag_ms")))),
     ]
-    if not look.wide:
-        del parts[2]
-    else:
-        parts.insert(1, says(("lag", figures.milliseconds(figure("lag_ms")))))
-        parts.append(says(("connections", figures.count(figure("connections")))))
-    return labelled("Feed", joined(parts), look.cols)
+    return labelled("Feed", joined(parts, look.cols - LABEL_COLS), look.cols)
 
 
 def _gaps(look: Look) -> Row:

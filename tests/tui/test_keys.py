@@ -1,0 +1,108 @@
+"""Keys do what the table says, and nothing else."""
+
+import dataclasses
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genesis.tui import derived, keys
+from genesis.tui.keys import SCREENS, Controls, Mode, press
+from genesis.tui.model import Model
+from genesis.tui.views.frame import BODIES
+from tests.tui.scenes import live
+
+PAGE = Path(__file__).parents[2] / "docs" / "dashboard.md"
+
+
+def typed(*names: str, model: Model | None = None, controls: Controls | None = None) -> Controls:
+    controls = controls or Controls()
+    for name in names:
+        controls = press(controls, name, model or live())
+    return controls
+
+
+def test_no_key_means_two_things_in_one_mode() -> None:
+    counted = Counter((key.mode, name) for key in keys.TABLE for name in key.names)
+    assert not [key for key, times in counted.items() if times > 1]
+
+
+def test_every_screen_has_a_view_and_a_number() -> None:
+    assert set(BODIES) == set(SCREENS)
+    for i in range(len(SCREENS)):
+        assert typed(str(i + 1)).screen == i
+
+
+def test_the_page_has_the_table_of_keys() -> None:
+    assert keys.page() in PAGE.read_text(), "put the output of genesis.tui.keys.page() into docs/dashboard.md"
+
+
+def test_tab_goes_round() -> None:
+    assert typed(*["tab"] * len(SCREENS)).screen == 0
+    assert typed("shift tab").screen == len(SCREENS) - 1
+
+
+def test_the_cursor_moves_and_stays_within() -> None:
+    instruments = live().instruments
+    assert typed("j", "down").selected == instruments[2]
+    assert typed("j", "k", "up", "up").selected == instruments[0]
+    assert typed("end", "j").selected == instruments[-1]
+    assert typed("G", "g").selected == instruments[0]
+    assert typed("page down").selected == instruments[keys.PAGE]
+
+
+def test_the_cursor_stays_on_its_instrument_when_others_appear() -> None:
+    before = typed("j", model=live(4, 0))
+    assert typed("1", model=live(), controls=before).selected == before.selected
+
+
+def test_half_lives_and_markets_are_chosen_among_what_there_is() -> None:
+    lives = derived.half_lives(live())
+    assert typed("l", "l", "l", "l").half_life_ns == lives[-1]
+    assert typed("l", "h", "h").half_life_ns == lives[0]
+    assert [typed(*["m"] * n).market for n in (1, 2, 3)] == [2, 0, 1]
+    assert "no correlation" in typed("l", model=Model()).note
+
+
+def test_a_filter_is_typed_kept_taken_back_and_dropped() -> None:
+    assert typed("/", "b", "t", "q").wanted == "btq"
+    assert typed("/", "b", "t", "q", "backspace", "enter").wanted == "bt"
+    assert typed("/", "b", "enter", "/", "x", "esc").wanted == "b"
+    assert typed("/", "b", "enter", "esc").wanted == ""
+    assert not typed("/", "q").leaving
+
+
+def test_filters_match_every_word_in_any_case() -> None:
+    names = [live().instruments[i] for i in derived.shown(live(), "USDM bt")]
+    assert [(each.name, each.market_name) for each in names] == [("BTCUSDT", "usdm")]
+
+
+def test_help_opens_over_any_screen_and_closes_again() -> None:
+    assert typed("3", "?").mode is Mode.HELP
+    assert typed("3", "?", "esc") == Controls(screen=2)
+    assert typed("?", "q").leaving
+
+
+def test_space_holds_and_lets_go() -> None:
+    assert typed(" ").held
+    assert not typed(" ", " ").held
+
+
+def test_a_key_without_meaning_is_answered_calmly_and_changes_nothing_else() -> None:
+    controls = typed("x")
+    assert controls.note == "x has no meaning here; ? shows the keys"
+    assert dataclasses.replace(controls, note="") == Controls()
+
+
+@pytest.mark.parametrize("model", [Model(), live()], ids=["empty", "live"])
+@given(
+    names=st.lists(st.sampled_from([n for k in keys.TABLE for n in k.names] + ["x", "f9", "€"]), max_size=30)
+)
+def test_no_sequence_of_keys_breaks_anything(model: Model, names: list[str]) -> None:
+    controls = Controls()
+    for name in names:
+        controls = press(controls, name, model)
+        assert 0 <= controls.screen < len(SCREENS)
+        assert len(controls.wanted) <= keys.FILTER_MAX

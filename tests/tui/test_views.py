@@ -1,0 +1,139 @@
+"""What the screens show: kept as text for every scene and size, and true of every size there is."""
+
+import itertools
+
+import pytest
+import urwid
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genesis.tui import figures, keys, messages, palette, text, views
+from genesis.tui.keys import Controls
+from genesis.tui.screen import Page
+from tests.tui import scenes
+from tests.tui.scenes import HEARD_NS, SCENES, SIZES, live
+
+
+@pytest.mark.parametrize(("name", "size"), list(itertools.product(SCENES, SIZES)), ids=str)
+def test_screens_look_as_reviewed(name: str, size: tuple[int, int]) -> None:
+    kept = scenes.path(name, size)
+    assert kept.exists(), "new scene: `python -m tests.tui.scenes` writes it; read it, then commit it"
+    assert scenes.snapshot(name, size) == kept.read_text(), (
+        "it looks different; if that is meant: `python -m tests.tui.scenes`, and read the difference"
+    )
+
+
+def test_every_snapshot_has_a_scene() -> None:
+    wanted = {scenes.path(name, size) for name in SCENES for size in SIZES}
+    assert set(scenes.FOLDER.glob("*.txt")) == wanted
+
+
+@given(st.sampled_from(sorted(SCENES)), st.integers(1, 230), st.integers(1, 70))
+@settings(max_examples=120, deadline=None)
+def test_any_size_is_filled_exactly(name: str, cols: int, rows: int) -> None:
+    block = scenes.draw(name, (cols, rows))
+    assert len(block) == rows
+    assert {text.span_columns(row) for row in block} == {cols}
+    assert {attribute for row in block for attribute, _ in row} <= set(palette.ATTRIBUTES)
+
+
+@pytest.mark.parametrize("size", [(79, 24), (80, 23), (40, 10), (12, 6)])
+def test_a_small_window_gets_a_calm_sentence(size: tuple[int, int]) -> None:
+    words = " ".join(line.strip() for line in text.plain(scenes.draw("overview", size)))
+    assert "80 columns" in words or size[0] < 30
+    assert "!" not in words
+
+
+@pytest.mark.parametrize("name", sorted(SCENES))
+def test_plain_ascii_says_the_same_in_the_same_place(name: str) -> None:
+    for row in scenes.draw(name, (120, 40)):
+        for _, piece in row:
+            drawn = text.to_ascii(piece)
+            assert drawn.isascii()
+            assert len(drawn) == text.columns(piece)
+            assert drawn.count("?") == piece.count("?"), f"no ASCII for something in {piece!r}"
+
+
+@pytest.mark.parametrize("name", sorted(SCENES))
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_the_widget_draws_the_same_text(name: str, size: tuple[int, int]) -> None:
+    urwid.set_encoding("utf-8")
+    page = Page(lambda room: scenes.draw(name, room), lambda _key: True)
+    assert [line.decode() for line in page.render(size).text] == text.plain(scenes.draw(name, size))
+
+
+def drawn(name: str, size: tuple[int, int] = (120, 40)) -> list[tuple[str, str]]:
+    return [span for row in scenes.draw(name, size) for span in row]
+
+
+def test_gains_are_green_and_losses_grey() -> None:
+    changes = [(a, piece.strip()) for a, piece in drawn("overview") if piece.strip().endswith(" %")]
+    assert {a for a, change in changes if change.startswith("+")} == {"good"}
+    assert {a for a, change in changes if change.startswith("-")} == {"dim"}
+
+
+def test_nothing_old_looks_fresh() -> None:
+    table = scenes.draw("lost", (120, 40))[4:22]
+    assert {a for row in table for a, piece in row if any(c.isdigit() for c in piece)} == {"dim"}
+
+
+def test_no_colour_of_the_palette_is_red() -> None:
+    for shade in palette.DARK.values():
+        assert "red" not in shade.basic
+        for colours, name in ((256, shade.high), (16, shade.basic)):
+            red, green, _ = urwid.AttrSpec(name, "default", colors=colours).get_rgb_values()[:3]
+            assert green * 2 > red
+
+
+def test_words_from_outside_cannot_move_the_cursor() -> None:
+    assert not [piece for _, piece in drawn("feed") if "\x1b" in piece]
+    assert any("?[31mnothing" in piece for _, piece in drawn("feed"))
+
+
+@pytest.mark.parametrize("name", sorted(SCENES))
+def test_sentences_are_calm_and_fit(name: str) -> None:
+    for size in SIZES:
+        line = text.plain(scenes.draw(name, size))[-2].strip("│ ")
+        assert len(line) <= messages.COLUMNS_MAX
+        assert "!" not in line
+        assert "error" not in line.lower()
+        assert not line.endswith(text.CUT)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_help_shows_every_key_whole(size: tuple[int, int]) -> None:
+    help_ = "\n".join(text.plain(scenes.draw("help", size)))
+    assert text.CUT not in help_
+    for key in keys.TABLE:
+        assert f"{key.shown} " in help_
+        assert key.does in help_
+
+
+def test_the_selected_instrument_is_always_on_the_screen() -> None:
+    model, controls = live(60, 0), Controls()
+    for _ in range(60):
+        lines = text.plain(views.draw(model, controls, views.Scene(80, 24, HEARD_NS)))
+        name = (controls.selected or model.instruments[0]).name
+        assert any(f"› {name}" in line for line in lines)
+        controls = keys.press(controls, "j", model)
+
+
+@given(st.text(max_size=30), st.integers(0, 40), st.sampled_from("<>^"))
+@settings(max_examples=200, deadline=None)
+def test_padding_gives_exactly_the_columns_asked_for(words: str, cols: int, align: str) -> None:
+    assert text.columns(text.pad(text.clean(words), cols, align)) == cols
+
+
+@given(st.lists(st.one_of(st.floats(1e-9, 1e9), st.just(float("nan"))), max_size=80), st.integers(1, 70))
+@settings(max_examples=200, deadline=None)
+def test_sparklines_fill_their_columns(values: list[float], cols: int) -> None:
+    assert len(figures.sparkline(values, cols)) == cols
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True))
+@settings(max_examples=200, deadline=None)
+def test_every_number_can_be_shown(value: float) -> None:
+    for show in (figures.price, figures.change, figures.bps, figures.quantity, figures.short, figures.count):
+        assert show(value)
+    for show in (figures.rate, figures.ratio, figures.milliseconds, figures.span):
+        assert show(value)
