@@ -246,6 +246,7 @@ def _apply_gap(bars: Bars, slot: int, gap_ns: tuple[int, int, int], names: Words
         for place in range(FIRST_PLACE[k], FIRST_PLACE[k] + HISTORY[k]):
             bar = bars.closed[slot, place]
             overlaps = bar.open_ns <= end_ns and bar.open_ns + interval_ns > start_ns
+            overlaps &= effective_ns < bar.open_ns + interval_ns * HISTORY[k]
             if bar.trade_count > 0 and bar.stale == 0 and overlaps:
                 bar.stale = 1
                 bar.revision += 1

@@ -339,9 +339,9 @@ def _without(join: Join, slots: Ints) -> Join:
     board.newest_ns[slots] = NEVER_NS
     for slot in slots.tolist():
         sums = ewma.without(sums, slot)
-    for array in join.machines:
+    for array in (*join.usual, *join.machines):
         array[slots] = 0
-    return join._replace(sums=sums, usual=weather.forgotten(join.usual, slots), roster=None)
+    return join._replace(sums=sums, roster=None)
 
 
 def _correlations(join: Join, roster: Roster, blind: Bools, end_ns: int) -> Rows:

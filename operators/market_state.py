@@ -3,9 +3,10 @@ r"""Market state: DEAD, NORMAL, VOLATILE, PANIC or MAINTENANCE, of one instrumen
 Every measure is a ratio to what is usual for the same instrument, so one set of thresholds serves a
 quiet and a wild one. Once a cell (1 s):
 
-- *volatility*: root of the decayed mean of :math:`\tfrac{\pi}{2}|r_t||r_{t-1}|` (bipower variation:
-  one jump between calm cells hardly moves it), half-life FAST_CELLS; its ratio to the usual one.
-  *Spread*: the newest one; its ratio. *Trade rate*: decayed mean, half-life RATE_CELLS; its ratio.
+- *volatility*: decayed mean of absolute log returns, half-life FAST_CELLS, in which one return counts
+  at most JUMP times the usual one (a single jump is no storm), times :math:`\sqrt{\pi/2}`, which
+  makes it the standard deviation of normal returns; its ratio to the usual one. *Spread*: the newest
+  one; its ratio. *Trade rate*: decayed mean, half-life RATE_CELLS; its ratio.
 - *usual*: a mean with half-life USUAL_CELLS (plain mean before that many cells) in which a cell
   counts at most CLIP times the present mean: a burst cannot make itself usual.
 - *silence*: cells in a row without a tick. With ``p`` the usual share of cells with a tick,
@@ -23,11 +24,6 @@ the threshold to leave a state is lower than the one to enter it. While a gap li
 instrument nothing is learned and the state is held: our own blindness is not the market's. For a
 market (symbol ``*``) the same machine judges the medians over its instruments. Undefined measures
 are NaN; a comparison with NaN is never true.
-
-References
-----------
-Barndorff-Nielsen and Shephard (2004), "Power and bipower variation with stochastic volatility and
-jumps", Journal of Financial Econometrics 2(1).
 """
 
 from typing import NamedTuple
@@ -37,8 +33,11 @@ import numpy as np
 from genesis.operators.arrays import Bools, Floats, Ints, grown, kernel
 from genesis.operators.records import MarketState
 
-FAST_CELLS = 4.0
-"""Half-life of the short-run variance, in cells."""
+FAST_CELLS = 3.0
+"""Half-life of the short-run volatility, in cells."""
+
+JUMP = 8.0
+"""One return counts at most this many times the usual absolute return."""
 
 RATE_CELLS = 10.0
 """Half-life of the short-run trade rate, in cells."""
@@ -61,8 +60,8 @@ SILENT_CELLS_MIN = 3
 ACTIVITY_MAX = 0.99
 """Highest share of cells with a tick that is assumed."""
 
-VOLATILE_ENTER, VOLATILE_LEAVE = 3.0, 1.5
-PANIC_ENTER, PANIC_LEAVE = 6.0, 3.0
+VOLATILE_ENTER, VOLATILE_LEAVE = 2.5, 1.5
+PANIC_ENTER, PANIC_LEAVE = 4.0, 2.5
 PANIC_COMPANY = 3.0
 """Ratio of spread or trade rate that must go with the volatility of a panic."""
 
@@ -75,7 +74,8 @@ DWELL_UP, DWELL_DOWN, DWELL_SLEEP = 2, 30, 1
 WILDER, CALMER, ASLEEP = 1, 2, 3
 """Directions in which the measures may pull; 0 is none."""
 
-HALF_PI = np.pi / 2.0
+NORMAL_RATIO = np.sqrt(np.pi / 2.0)
+"""Standard deviation over mean absolute value of a normal variable."""
 
 UNKNOWN, DEAD, NORMAL, VOLATILE, PANIC, MAINTENANCE = (int(state) for state in MarketState)
 
@@ -83,9 +83,9 @@ UNKNOWN, DEAD, NORMAL, VOLATILE, PANIC, MAINTENANCE = (int(state) for state in M
 class Usual(NamedTuple):
     """What each instrument usually does, by slot."""
 
-    fast: Floats  # shape (n, 3): short-run variance, short-run trades a cell, size of the last return
-    usual: Floats  # shape (n, 4): variance, spread in bps, trades a cell, share of cells with a tick
-    cells: Ints  # shape (n, 3): pairs of returns, cells in all, cells of silence in a row
+    fast: Floats  # shape (n, 2): short-run mean absolute log return, short-run trades a cell
+    usual: Floats  # shape (n, 4): absolute log return, spread in bps, trades a cell, share of ticked cells
+    cells: Ints  # shape (n, 3): cells with a return, cells in all, cells of silence in a row
 
 
 class Machine(NamedTuple):
@@ -119,7 +119,7 @@ class Measures(NamedTuple):
 
 def no_usual() -> Usual:
     """Return the state before the first cell."""
-    return Usual(np.zeros((0, 3)), np.zeros((0, 4)), np.zeros((0, 3), np.int64))
+    return Usual(np.zeros((0, 2)), np.zeros((0, 4)), np.zeros((0, 3), np.int64))
 
 
 def no_machines() -> Machine:
@@ -129,18 +129,7 @@ def no_machines() -> Machine:
 
 def with_slots(usual: Usual, slots: int) -> Usual:
     """Return ``usual`` with room for at least ``slots`` instruments."""
-    have = usual.fast.shape[0]
-    if slots <= have:
-        return usual
-    return forgotten(Usual(*(grown(array, slots) for array in usual)), np.arange(have, slots))
-
-
-def forgotten(usual: Usual, slots: Ints) -> Usual:
-    """Return ``usual`` (used up) as if these instruments had never been seen."""
-    for array in usual:
-        array[slots] = 0
-    usual.fast[slots, 2] = np.nan
-    return usual
+    return usual if slots <= usual.fast.shape[0] else Usual(*(grown(array, slots) for array in usual))
 
 
 def with_machines(machines: Machine, count: int) -> Machine:
@@ -177,7 +166,7 @@ def measure(usual: Usual, cell: Cell, cell_s: float) -> tuple[Usual, Measures]:
     >>> cell = Cell(1e-4 * one, 2.0 * one, np.ones(1, np.int64), yes, ~yes)
     >>> _, measures = measure(with_slots(no_usual(), 1), cell, 1.0)
     >>> measures.volatility_bps.round(6).tolist(), measures.spread_ratio.tolist()
-    ([nan], [1.0])
+    ([1.253314], [1.0])
     """
     fast, learned, cells = usual
     n = cell.log_return.size
@@ -186,14 +175,14 @@ def measure(usual: Usual, cell: Cell, cell_s: float) -> tuple[Usual, Measures]:
     for i in range(n):
         if not cell.stale[i]:
             size = abs(cell.log_return[i])
-            product = HALF_PI * size * fast[i, 2]
-            fast[i, 2] = size
             cells[i, 1] += 1
             cells[i, 2] = 0 if cell.ticked[i] else cells[i, 2] + 1
-            if np.isfinite(product):
+            if np.isfinite(size):
                 cells[i, 0] += 1
+                if cells[i, 0] > WARM_CELLS and learned[i, 0] > 0.0:
+                    size = min(size, JUMP * learned[i, 0])
                 share = max(1.0 - 0.5 ** (1.0 / FAST_CELLS), 1.0 / cells[i, 0])
-                fast[i, 0] += share * (product - fast[i, 0])
+                fast[i, 0] += share * (size - fast[i, 0])
                 learned[i, 0] = _learned(learned[i, 0], fast[i, 0], cells[i, 0])
             if np.isfinite(cell.spread_bps[i]):
                 first = learned[i, 1] == 0.0
@@ -204,9 +193,9 @@ def measure(usual: Usual, cell: Cell, cell_s: float) -> tuple[Usual, Measures]:
             learned[i, 2] = _learned(learned[i, 2], fast[i, 1], cells[i, 1])
             learned[i, 3] = _learned(learned[i, 3], 1.0 if cell.ticked[i] else 0.0, cells[i, 1])
         if cells[i, 0] > 0:
-            out[0, i] = np.sqrt(fast[i, 0] / cell_s) * 1e4
+            out[0, i] = NORMAL_RATIO * fast[i, 0] / np.sqrt(cell_s) * 1e4
         if learned[i, 0] > 0.0:
-            out[1, i] = np.sqrt(fast[i, 0] / learned[i, 0])
+            out[1, i] = fast[i, 0] / learned[i, 0]
         out[2, i] = cell.spread_bps[i]
         if learned[i, 1] > 0.0:
             out[3, i] = cell.spread_bps[i] / learned[i, 1]

@@ -1,0 +1,6 @@
+"""Properties are tested without a clock: the first call of a kernel compiles it."""
+
+from hypothesis import settings
+
+settings.register_profile("kernels", deadline=None)
+settings.load_profile("kernels")
