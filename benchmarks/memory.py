@@ -62,23 +62,18 @@ def part_of(pid: int) -> str:
 def run(minutes: float = 30.0) -> list[dict[str, object]]:
     """Start the system on a terminal of 120 by 40, watch it, and report peak, slope and parts."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable,
-            "-m",
-            "genesis.cli.main",
-            "up",
-            "--headless",
-            "--data",
-            folder,
-            "--rate",
-            "1000",
-        ]
-        system = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        command = [sys.executable, "-m", "genesis.cli.main", "up", "--data", folder, "--rate", "1000"]
+        pid, screen = pty.fork()
+        if pid == 0:
+            os.environ["TERM"] = "xterm-256color"
+            os.execv(command[0], command)
+        fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+        threading.Thread(target=_read_away, args=(screen,), daemon=True).start()
         try:
-            samples = _watch(system.pid, minutes * 60)
+            samples = _watch(pid, minutes * 60)
         finally:
-            system.send_signal(signal.SIGINT)
-            system.wait(60)
+            os.kill(pid, signal.SIGINT)
+            os.waitpid(pid, 0)
     times_s = np.array([at for at, _ in samples])
     totals = np.array([sum(parts.values()) for _, parts in samples])
     late = times_s > times_s[-1] * WARM_UP_SHARE
