@@ -32,55 +32,38 @@ def keys_of(rows: Rows, key: np.dtype[np.void]) -> Rows:
     return packed
 
 
-def first_of_each(keys: Rows) -> Mask:
-    """Return which keys appear here for the first time, shape ``(n,)``.
+def fresh(keys: Rows, known: Rows) -> Mask:
+    """Return which keys are neither known nor repeats of an earlier one here, shape ``(n,)``.
 
-    >>> first_of_each(np.array([(7,), (8,), (7,)], [("id", "<i8")])).tolist()
-    [True, True, False]
+    >>> one, two = (np.array(ids, [("id", "<i8")]) for ids in ([7, 8, 7], [8, 9]))
+    >>> fresh(one, two).tolist()
+    [True, False, False]
     """
-    hashes = _hashes(keys)
-    order = np.argsort(hashes, kind="stable")
-    ordered = hashes[order]
-    first = np.ones(keys.size, np.bool_)
-    if not (ordered[1:] == ordered[:-1]).any():
-        return first
-    _, earliest = np.unique(_as_bytes(keys), return_index=True)
-    first[:] = False
-    first[earliest] = True
-    return first
-
-
-def absent(keys: Rows, known: Rows) -> Mask:
-    """Return which keys are not among the known ones, shape ``(n,)``.
-
-    >>> one, two = (np.array(ids, [("id", "<i8")]) for ids in ([7, 8], [8, 9]))
-    >>> absent(one, two).tolist()
-    [True, False]
-    """
-    if not keys.size or not known.size:
-        return np.ones(keys.size, np.bool_)
-    hashes, known_hashes = _hashes(keys), _hashes(known)
-    order = np.argsort(known_hashes, kind="stable")
-    at = np.minimum(np.searchsorted(known_hashes, hashes, sorter=order), known.size - 1)
-    meets = known_hashes[order[at]] == hashes
-    result: Mask = ~(meets & (_words(keys) == _words(known)[order[at]]).all(axis=1))
-    collided = np.flatnonzero(meets & result)
-    if collided.size:
-        result[collided] = ~np.isin(_as_bytes(keys[collided]), _as_bytes(known))
+    both = np.concatenate([known, keys])
+    hashes = _hashes(both)
+    order = np.argsort(hashes)
+    meets = hashes[order[1:]] == hashes[order[:-1]]
+    result = np.ones(keys.size, np.bool_)
+    if not meets.any():
+        return result
+    met = np.zeros(both.size, np.bool_)
+    met[order[1:][meets]] = met[order[:-1][meets]] = True
+    suspects = np.flatnonzero(met)
+    _, earliest = np.unique(_as_bytes(both[suspects]), return_index=True)
+    repeats = np.ones(suspects.size, np.bool_)
+    repeats[earliest] = False
+    found = suspects[repeats] - known.size
+    result[found[found >= 0]] = False
     return result
 
 
 def _hashes(keys: Rows) -> Hashes:
-    words = _words(keys)
+    words = keys.view(np.uint64).reshape(keys.size, keys.dtype.itemsize // 8)
     mixed = np.zeros(keys.size, np.uint64)
     for column in range(words.shape[1]):
         mixed = (mixed ^ words[:, column]) * _MULTIPLIER
         mixed ^= mixed >> _SHIFT
     return mixed
-
-
-def _words(keys: Rows) -> Hashes:
-    return keys.view(np.uint64).reshape(keys.size, keys.dtype.itemsize // 8)
 
 
 def _as_bytes(keys: Rows) -> "np.ndarray[Any, np.dtype[np.bytes_]]":

@@ -20,7 +20,7 @@ from genesis.connectors.store.schema import INSERTED_AT, LOG_FIELDS, Table, quot
 from genesis.operators.records import RowSchema
 from genesis.operators.topics import Topic
 
-SLACK_NS = 1_000_000_000
+SLACK_NS = 500_000_000
 """Identities are looked for this far around the batch's own times. Spot quotes carry no venue time,
 so that two connections may stamp one update a fraction of a second apart."""
 
@@ -145,14 +145,14 @@ class RowTable(StoreTable):
             return Stored(0, 0)
         rows = np.concatenate(self._frames)
         identities = keys.keys_of(rows, self._key)
-        new = keys.first_of_each(identities) & keys.absent(identities, self._known(rows[self._schema.order]))
-        fresh = int(np.count_nonzero(new))
-        if fresh:
+        fresh = keys.fresh(identities, self._known(rows[self._schema.order]))
+        stored = int(np.count_nonzero(fresh))
+        if stored:
             wide = self._with_log(rows)
-            self._insert((wide if fresh == offered else wide[new]).tobytes(), "RowBinary")
+            self._insert((wide if stored == offered else wide[fresh]).tobytes(), "RowBinary")
         self._frames.clear()
         self._clear()
-        return Stored(fresh, offered - fresh)
+        return Stored(stored, offered - stored)
 
     def _with_log(self, rows: Rows) -> Rows:
         """Return the rows with where they came from behind each, as the table's insert wants them."""
@@ -252,7 +252,7 @@ def spans_of(times: "np.ndarray[Any, np.dtype[np.int64]]") -> list[tuple[int, in
     """Return the spans of time, at most SPANS_MAX, that cover the times with SLACK_NS around them.
 
     >>> spans_of(np.array([90_000_000_000, 5_000_000_000, 6_000_000_000]))
-    [(4000000000, 7000000000), (89000000000, 91000000000)]
+    [(4500000000, 6500000000), (89500000000, 90500000000)]
     """
     ordered = np.sort(times)
     steps = np.diff(ordered)
