@@ -22,7 +22,7 @@ EXPECTED = (
     "VenueError",
     "FeedError",
 )
-"""Names of exceptions whose message is a sentence for the user."""
+"""Names of exceptions whose message, or whose heirs' message, is a sentence for the user."""
 
 STORAGE_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -74,7 +74,7 @@ def _sentence(error: BaseException) -> str | None:
         return f"the disk is full{where}. Free some space, or choose another data folder with --data"
     if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
         return "the port is in use by another program. Choose another with --port, or 0 for a free one"
-    if type(error).__name__ in EXPECTED or isinstance(error, CommandError):
+    if any(kind.__name__ in EXPECTED for kind in type(error).__mro__):
         return str(error)
     if isinstance(error, PermissionError | FileNotFoundError | IsADirectoryError):
         return f"{error.filename or 'a file'}: {(error.strerror or str(error)).lower()}"
