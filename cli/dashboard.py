@@ -1,12 +1,44 @@
 """`genesis tui`: the dashboard of a running system."""
 
+from enum import StrEnum
+from typing import Annotated
+
 import typer
 
 from genesis.cli import options
 
 
-def tui(data: options.Data = None) -> None:
-    """Attach a dashboard to a running system."""
-    from genesis.tui.app import run
+class Colours(StrEnum):
+    """How many colours to draw with."""
 
-    raise typer.Exit(run(options.configured(data)))
+    MANY = "256"
+    BASIC = "16"
+    NONE = "1"
+
+
+def tui(
+    data: options.Data = None,
+    colours: Annotated[
+        Colours | None, typer.Option(help="Colours to draw with; without it, what the terminal can.")
+    ] = None,
+    ascii_only: Annotated[
+        bool | None,
+        typer.Option("--ascii/--unicode", help="Draw in plain ASCII, or not; without it, by the locale."),
+    ] = None,
+) -> None:
+    """Attach a dashboard to a running system. q leaves it; the system runs on.
+
+    Examples:
+
+      genesis tui
+
+      genesis tui --data /tmp/try
+
+      genesis tui --colours 1 --ascii
+    """
+    from genesis.tui.app import Appearance, run
+    from genesis.tui.palette import Colours as Number
+
+    asked: dict[Colours, Number] = {Colours.MANY: 256, Colours.BASIC: 16, Colours.NONE: 1}
+    appearance = Appearance(asked[colours] if colours else None, ascii_only)
+    raise typer.Exit(run(options.configured(data), appearance))
