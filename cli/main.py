@@ -10,8 +10,6 @@ from typing import Annotated
 
 import typer
 
-from genesis.cli.errors import CommandError
-
 EXPECTED = (
     "CommandError",
     "SettingsError",
