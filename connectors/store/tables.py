@@ -5,6 +5,7 @@ table is asked which of its identities it already has; the block is then one ins
 or nothing. Nothing about progress is kept anywhere else: where to read on is a question to the rows.
 """
 
+import io
 from typing import Any, NamedTuple
 
 import msgspec
@@ -106,8 +107,13 @@ class StoreTable:
         self.rows_waiting = self.bytes_waiting = 0
 
     def _insert(self, block: bytes, form: str) -> None:
-        columns = list(self.table.wire)
-        self._client.raw_insert(self._name, columns, block, settings=dict(INSERT_SETTINGS), fmt=form)
+        """Insert a block, as a stream.
+
+        Bytes clickhouse-connect would send again by itself when the connection breaks, without the
+        question whether the rows are there already.
+        """
+        columns, stream = list(self.table.wire), io.BytesIO(block)
+        self._client.raw_insert(self._name, columns, stream, settings=dict(INSERT_SETTINGS), fmt=form)
 
 
 class RowTable(StoreTable):
