@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple, TypeGuard
+from typing import NamedTuple, TypeGuard, cast
 
 import bytewax.operators as op
 import msgspec
 import numpy as np
 from bytewax.dataflow import Dataflow
-from bytewax.operators import StatefulBatchLogic
+from bytewax.operators import KeyedStream, StatefulBatchLogic
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 
@@ -38,7 +38,7 @@ from genesis.connectors.meter import Meter
 from genesis.connectors.settings import Settings, SettingsError
 from genesis.operators import market_join, shard_fold
 from genesis.operators.arrays import NEVER_NS
-from genesis.operators.records import BOOK, GAP, QUOTE, TRADE
+from genesis.operators.records import BOOK, GAP, QUOTE, TRADE, DeadLetter
 from genesis.operators.shard_fold import Arrivals
 
 WATERMARK_EVERY_NS = 100_000_000
@@ -107,7 +107,7 @@ class ShardLogic(StatefulBatchLogic[ShardBatch, Output | Cells, shard_fold.Shard
         return shard_fold.kept(self._state)
 
 
-def _letter(refused: shard_fold.Refused):  # type: ignore[no-untyped-def]
+def _letter(refused: shard_fold.Refused) -> DeadLetter:
     return dead_letter("market flow", refused.reason, refused.detail, refused.payload.encode(), refused.at_ns)
 
 
@@ -147,7 +147,8 @@ def add_market(flow: Dataflow, wires: Wires, half_lives_ns: tuple[int, ...]) -> 
     parts = op.branch("cells", folded, _is_cells)
     cells = op.map("to_join", parts.trues, lambda item: (JOINED, item[1]))
     joined = op.stateful_batch("join", cells, partial(JoinLogic, wires.shards, half_lives_ns))
-    op.output("signals", op.merge("all", parts.falses, joined), FrameSink(wires))
+    signals = cast("KeyedStream[Output]", parts.falses)
+    op.output("signals", op.merge("all", signals, joined), FrameSink(wires))
 
 
 def build(settings: Settings, meter: Meter | None = None) -> Dataflow:
@@ -210,7 +211,7 @@ def recovery(settings: Settings) -> RecoveryConfig:
             f"{found.get('shards')} shards (layout version {found.get('version')}, now {LAYOUT_VERSION}). "
             "Set it back, or remove that folder to have all signals computed anew from the topics"
         )
-    return RecoveryConfig(folder, timedelta(0))
+    return RecoveryConfig(folder, timedelta(0))  # type: ignore[no-untyped-call]
 
 
 def _make_recovery(folder: Path, layout: dict[str, int]) -> None:
@@ -219,7 +220,7 @@ def _make_recovery(folder: Path, layout: dict[str, int]) -> None:
     for old in (fresh, folder):
         shutil.rmtree(old, ignore_errors=True)
     fresh.mkdir(parents=True)
-    init_db_dir(fresh, 1)
+    init_db_dir(fresh, 1)  # type: ignore[no-untyped-call]
     (fresh / "layout.json").write_bytes(msgspec.json.encode(layout))
     fresh.rename(folder)
 
@@ -242,7 +243,7 @@ def main(settings: Settings) -> int:
     process.announce_ready()
     log.info("started", shards=settings.shards, workers=settings.workers)
     try:
-        cli_main(
+        cli_main(  # type: ignore[no-untyped-call]
             flow,
             workers_per_process=settings.workers,
             epoch_interval=timedelta(seconds=settings.epoch_s),

@@ -6,7 +6,7 @@ it for a snapshot, see `copied`). All other arguments are left as they were.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
@@ -21,7 +21,7 @@ Bools = NDArray[np.bool_]
 Rows = np.ndarray[Any, np.dtype[np.void]]
 
 F = TypeVar("F", bound=Callable[..., Any])
-S = TypeVar("S", bound=NamedTuple)
+S = TypeVar("S", bound=tuple[Any, ...])
 
 NEVER_NS = -(2**62)
 """A time before all others, for "has not happened yet"."""
@@ -33,8 +33,7 @@ def kernel(function: F) -> F:
     Division by zero gives inf or NaN, as in numpy, and the interpreter lock is released. A kernel
     calls only kernels of its own file: the cache does not notice a change in another one.
     """
-    compiled: F = njit(cache=True, error_model="numpy", nogil=True)(function)
-    return compiled
+    return cast("F", njit(cache=True, error_model="numpy", nogil=True)(function))
 
 
 def in_words(schema: RowSchema) -> np.dtype[np.void]:
@@ -47,7 +46,9 @@ def in_words(schema: RowSchema) -> np.dtype[np.void]:
     >>> in_words(TRADE).names[-4:], in_words(TRADE).itemsize == TRADE.dtype.itemsize
     (('symbol_0', 'symbol_1', 'market', 'side'), True)
     """
-    names, formats, offsets = [], [], []
+    names: list[str] = []
+    formats: list[Any] = []
+    offsets: list[int] = []
     for name, (dtype, offset, *_title) in (schema.dtype.fields or {}).items():
         if dtype.kind == "S" and name != PADDING:
             names += [f"{name}_0", f"{name}_1"]
@@ -78,6 +79,7 @@ def grown(array: np.ndarray[Any, Any], size: int, fill: float = 0) -> np.ndarray
 def copied(state: S) -> S:
     """Return a state with copies of its arrays, nested states included, to keep or to pickle.
 
+    >>> from typing import NamedTuple
     >>> class Count(NamedTuple):
     ...     seen: Ints
     >>> before = Count(np.zeros(2, np.int64))
@@ -86,12 +88,12 @@ def copied(state: S) -> S:
     >>> before.seen.tolist()
     [0, 0]
     """
-    return type(state)(*(_copy(value) for value in state))
+    return cast("S", cast("Any", type(state))(*(_copy(value) for value in state)))
 
 
 def _copy(value: object) -> object:
     if isinstance(value, np.ndarray):
         return value.copy()
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return copied(value)  # type: ignore[type-var]
+        return copied(value)
     return tuple(_copy(each) for each in value) if isinstance(value, tuple) else value

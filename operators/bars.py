@@ -15,7 +15,7 @@ A closed bar can be amended until HISTORY times its interval after it opened (1 
 A trade later than that is reported, and that bar stays as it is.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -95,8 +95,12 @@ def with_slots(bars: Bars, slots: int) -> Bars:
     )
 
 
+Tick = tuple[tuple[int, int, int, int], tuple[float, float]]
+"""One row of `waiting.Ticks`: its keys and its values."""
+
+
 @kernel
-def _add(bar, open_ns, tick):  # type: ignore[no-untyped-def]
+def _add(bar: Any, open_ns: int, tick: Tick) -> None:
     """Put one trade into a bar; an unused entry becomes the bar that opens at ``open_ns``."""
     (_, event_ns, _, trade_id), (price, signed_qty) = tick
     new = bar.trade_count == 0
@@ -116,7 +120,7 @@ def _add(bar, open_ns, tick):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _write(row, bar, interval_ns, effective_ns, names, slot):  # type: ignore[no-untyped-def]
+def _write(row: Any, bar: Any, interval_ns: int, effective_ns: int, names: Words, slot: int) -> None:
     """Write the published row of a bar."""
     row.open_ns, row.interval_ns = bar.open_ns, interval_ns
     row.revision, row.effective_ns = bar.revision, effective_ns
@@ -128,7 +132,7 @@ def _write(row, bar, interval_ns, effective_ns, names, slot):  # type: ignore[no
 
 
 @kernel
-def _close(bars, slot, k, row, names):  # type: ignore[no-untyped-def]
+def _close(bars: Bars, slot: int, k: int, row: Any, names: Words) -> None:
     """Close the current bar of one interval: publish it and keep it for amendment."""
     bar = bars.current[slot, k]
     bar.stale = bars.gap_ns[slot, 1] == OPEN_NS or bar.open_ns <= bars.stale_through_ns[slot, k]
@@ -138,7 +142,7 @@ def _close(bars, slot, k, row, names):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _put(bars, tick, k, rows, written, names):  # type: ignore[no-untyped-def]
+def _put(bars: Bars, tick: Tick, k: int, rows: Rows, written: int, names: Words) -> tuple[int, bool]:
     """Put a trade into its bar of one interval; return the rows written so far and whether it had a bar."""
     effective_ns, event_ns, slot, _ = tick[0]
     interval_ns = INTERVALS_NS[k]

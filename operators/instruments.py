@@ -17,7 +17,7 @@ class Instruments(NamedTuple):
 
     table: Ints  # shape (2**k,): slot + 1, or 0 where empty
     names: Words  # shape (2**(k-1), 3): the symbol's two words and the market, by slot
-    count: int  # slots given so far
+    size: int  # slots given so far
 
 
 def no_instruments() -> Instruments:
@@ -31,7 +31,7 @@ def _place(table: Ints, names: Words, word_0: np.uint64, word_1: np.uint64, mark
     mixed = word_0 * np.uint64(0x9E3779B97F4A7C15) ^ (word_1 + market) * np.uint64(0xC2B2AE3D27D4EB4F)
     mixed ^= mixed >> np.uint64(29)
     mask = table.size - 1
-    place = np.int64(mixed >> np.uint64(8)) & mask
+    place = int(np.int64(mixed >> np.uint64(8)) & mask)
     while table[place] != 0:
         slot = table[place] - 1
         if names[slot, 0] == word_0 and names[slot, 1] == word_1 and names[slot, 2] == market:
@@ -79,7 +79,7 @@ def slots_of(instruments: Instruments, rows: Rows) -> tuple[Instruments, Ints]:
     >>> rows = np.zeros(3, [("symbol_0", "<u8"), ("symbol_1", "<u8"), ("market", "i1")])
     >>> rows["symbol_0"] = [7, 9, 7]
     >>> table, slots = slots_of(no_instruments(), rows)
-    >>> slots.tolist(), table.count
+    >>> slots.tolist(), table.size
     ([0, 1, 0], 2)
     """
     table, names, count = instruments
@@ -156,14 +156,14 @@ def quote_ticks(instruments: Instruments, rows: Rows) -> tuple[Instruments, Ints
 
 
 def symbols(instruments: Instruments) -> np.ndarray:
-    """Return the symbol of every slot, shape ``(count,)``."""
-    words = np.ascontiguousarray(instruments.names[: instruments.count, :2])
+    """Return the symbol of every slot, shape ``(size,)``."""
+    words = np.ascontiguousarray(instruments.names[: instruments.size, :2])
     return words.view(f"S{SYMBOL_BYTES}").reshape(-1)
 
 
 def markets(instruments: Instruments) -> np.ndarray:
-    """Return the market of every slot, shape ``(count,)``."""
-    return instruments.names[: instruments.count, 2].astype(np.int8)
+    """Return the market of every slot, shape ``(size,)``."""
+    return instruments.names[: instruments.size, 2].astype(np.int8)
 
 
 def sorted_slots(instruments: Instruments) -> Ints:

@@ -106,6 +106,8 @@ def liquidity(book: Rows) -> Rows:
         asks = np.nansum(book["ask_qty"][:, :IMBALANCE_LEVELS], axis=1)
         rows["imbalance"] = (bids - asks) / (bids + asks)
     for side in ("bid", "ask"):
-        levels = [np.ascontiguousarray(book[f"{side}_{name}"]) for name in ("price", "qty", "depth_qty")]
-        rows[f"{side}_depth_notional"] = depth_notional(*levels, mid)
+        price, qty, depth_qty = (
+            np.ascontiguousarray(book[f"{side}_{name}"]) for name in ("price", "qty", "depth_qty")
+        )
+        rows[f"{side}_depth_notional"] = depth_notional(price, qty, depth_qty, mid)
     return rows

@@ -310,7 +310,7 @@ def _take(board: Board, slots: Ints, samples: Rows) -> tuple[Board, Ints, Bools,
 
 def _with_room(join: Join) -> Join:
     """Return the state with room for every instrument."""
-    sums = ewma.with_instruments(join.sums, join.instruments.count)
+    sums = ewma.with_instruments(join.sums, join.instruments.size)
     room, board = sums.weight.shape[1], join.board
     if room == board.active.size:
         return join

@@ -144,7 +144,7 @@ def _learned(usual: float, value: float, cells: int) -> float:
     share = max(1.0 - 0.5 ** (1.0 / USUAL_CELLS), 1.0 / cells)
     if cells > WARM_CELLS:
         value = min(value, CLIP * usual)
-    return usual + share * (value - usual)
+    return float(usual + share * (value - usual))
 
 
 @kernel
@@ -287,7 +287,8 @@ def whole_markets(usual: Usual, measures: Measures, groups: list[Ints], cell_s: 
     ratio = [now / then if then > 0.0 else np.nan for now, then in zip(rate, often, strict=True)]
     silent = np.array([bool(measures.silent[group].all()) for group in groups], np.bool_)
     columns = [*found, [each / cell_s for each in rate], ratio]
-    return Measures(*(np.array(column, np.float64) for column in columns), silent)
+    arrays = [np.array(column, np.float64) for column in columns]
+    return Measures(arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], arrays[5], silent)
 
 
 def _median(values: Floats) -> float:

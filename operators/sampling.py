@@ -8,7 +8,7 @@ Slices are finer than the cells over which returns are taken, so that all shards
 one grid of cells that begins where the data begin (`market_join`).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -62,7 +62,7 @@ def with_slots(samples: Samples, slots: int) -> Samples:
 
 
 @kernel
-def _take(samples, slot, row, names, of_quotes):  # type: ignore[no-untyped-def]
+def _take(samples: Samples, slot: int, row: Any, names: Words, of_quotes: int) -> None:
     """Write the sample of the slice that a slot is in, and leave the slice."""
     row.slice_ns, row.newest_ns = samples.slice_ns[slot], samples.newest[slot, 0]
     row.bid_price, row.ask_price = samples.prices[slot, 0], samples.prices[slot, 1]

@@ -178,12 +178,12 @@ def _admitted(shard: Shard, arrived: Arrivals, refused: list[Refused]) -> Shard:
     trades, quotes, _, gaps = arrived.rows
     if trades.size:
         trades = _usable(trades, refused)
-        table, *found = instruments_of.trade_ticks(shard.instruments, trades.view(_WORDS["trade"]))
-        room, early = waiting.admit(shard.trades, Ticks(*found), floor_ns)
+        table, keys, values = instruments_of.trade_ticks(shard.instruments, trades.view(_WORDS["trade"]))
+        room, early = waiting.admit(shard.trades, Ticks(keys, values), floor_ns)
         shard, counts = shard._replace(instruments=table, trades=room), counts.more(trades.size, early)
     if quotes.size:
-        table, *found = instruments_of.quote_ticks(shard.instruments, quotes.view(_WORDS["quote"]))
-        room, early = waiting.admit(shard.quotes, Ticks(*found), floor_ns)
+        table, keys, values = instruments_of.quote_ticks(shard.instruments, quotes.view(_WORDS["quote"]))
+        room, early = waiting.admit(shard.quotes, Ticks(keys, values), floor_ns)
         shard, counts = shard._replace(instruments=table, quotes=room), counts.more(quotes.size, early)
     if gaps.size:
         table, _ = instruments_of.slots_of(shard.instruments, gaps.view(_WORDS["gap"]))
@@ -210,7 +210,7 @@ def _usable(trades: Rows, refused: list[Refused]) -> Rows:
 
 def _passed(shard: Shard, watermark_ns: int, folded: Folded) -> tuple[Shard, Folded]:
     """Fold everything that counts at or before a newer watermark."""
-    names, slots = shard.instruments.names, shard.instruments.count
+    names, slots = shard.instruments.names, shard.instruments.size
     trades_left, trades = waiting.release(shard.trades, watermark_ns)
     quotes_left, quotes = waiting.release(shard.quotes, watermark_ns)
     going = shard.gaps["effective_ns"] <= watermark_ns

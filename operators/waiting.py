@@ -116,10 +116,10 @@ def _in_order(leaving: list[Chunk]) -> Ticks:
 def _before(keys: Ints, values: Floats, a: int, b: int) -> bool:
     for column in range(4):
         if keys[a, column] != keys[b, column]:
-            return keys[a, column] < keys[b, column]
+            return bool(keys[a, column] < keys[b, column])
     if values[a, 0] != values[b, 0]:
-        return values[a, 0] < values[b, 0]
-    return values[a, 1] < values[b, 1]
+        return bool(values[a, 0] < values[b, 0])
+    return bool(values[a, 1] < values[b, 1])
 
 
 @kernel

@@ -30,7 +30,7 @@ def test_a_thousand_instruments_keep_their_slots() -> None:
     quotes = QUOTE.empty(3_000)
     quotes["symbol"] = [b"S%d" % (number % 1_000) for number in range(3_000)]
     table, keys, _ = instruments_of.quote_ticks(instruments_of.no_instruments(), quotes.view(in_words(QUOTE)))
-    assert table.count == 1_000
+    assert table.size == 1_000
     np.testing.assert_array_equal(keys[:, 2], np.tile(np.arange(1_000), 3))
 
 
