@@ -66,7 +66,7 @@ def _rows(schema: RowSchema, listed: list[dict[str, Any]]) -> np.ndarray:
 tick = st.tuples(
     st.sampled_from([0, 0, 0, 1, 1, 1, 1, 2, 3]),
     st.integers(0, len(SYMBOLS) - 1),
-    st.sampled_from([0, 1, 40, 200, 900, 2_500, 70_000]),
+    st.sampled_from([0, 1, 40, 200, 900, 2_500, 9_000]),
     st.sampled_from([0, 0, 0, 0, 100, 260, 1_500, 20_000]),
     st.floats(1.0, 100.0),
 )

@@ -14,6 +14,8 @@ from genesis.operators.records import WATERMARK_FINAL_NS
 from genesis.operators.waiting import Ticks, fold_order, ticks
 from tests.operators import naive, recorded
 
+pytestmark = pytest.mark.timeout(180)
+
 NAMES = [b"AAA", b"BBB"]
 WORDS = np.zeros((2, 3), np.uint64)
 WORDS[:, 0] = np.frombuffer(b"".join(name.ljust(8, b"\0") for name in NAMES), np.uint64)

@@ -18,6 +18,8 @@ from genesis.operators.shard_fold import Arrivals
 from tests.operators import recorded, streams
 from tests.operators.streams import START_NS, Market
 
+pytestmark = pytest.mark.timeout(180)
+
 HALF_LIVES_NS = (0, 10 * CELL_NS)
 
 
@@ -43,7 +45,7 @@ def joined(contributions: list[Contribution], shards: int, size: int = 1) -> tup
 
 
 @given(streams.markets, streams.cuts, st.integers(1, 4), st.integers(1, 5))
-@settings(max_examples=200)
+@settings(max_examples=60)
 def test_any_cut_over_any_shards_gives_the_same(
     market: Market, how: list[tuple[int, int, float]], shards: int, size: int
 ) -> None:

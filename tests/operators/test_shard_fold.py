@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ from genesis.operators.records import BOOK, QUOTE, TRADE, WATERMARK_FINAL_NS, Ro
 from genesis.operators.shard_fold import Arrivals
 from tests.operators import naive, streams
 from tests.operators.streams import SECOND_NS, START_NS, Market
+
+pytestmark = pytest.mark.timeout(180)
 
 NOTHING = tuple(schema.empty() for schema in streams.SCHEMAS)
 
@@ -31,7 +34,7 @@ def together(found: list[shard_fold.Folded]) -> dict[str, bytes]:
 
 
 @given(streams.markets, streams.cuts)
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_any_cut_gives_the_same(market: Market, how: list[tuple[int, int, float]]) -> None:
     assert together(streams.folded(streams.batches(market, how))) == together(
         streams.folded(streams.batches(market, []))
