@@ -5,6 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from genesis.connectors.kafka import Log
+from genesis.operators import topics
+from tests.kafka_server import ApacheKafka
 from tests.system import running
 
 SECOND_NS = 1_000_000_000
@@ -144,6 +147,15 @@ def test_flow_and_store_killed_on_the_way_leave_the_same_rows(
         running.kill_part(system, name)
     summary = running.finish(system)
     assert set(summary["restarts"]) == {"market", "store"}
+    assert running.digest(tmp_path) == running.digest(undisturbed)
+
+
+def test_apache_kafka_carries_the_same_rows(
+    undisturbed: Path, files: list[Path], tmp_path: Path, kafka: ApacheKafka
+) -> None:
+    log = Log(kafka.bootstrap, "test")
+    log.delete(name for name in log.names() if name.startswith(topics.PREFIX))
+    running.replay(tmp_path, files, half_lives_s="equal,60,300", broker=kafka.bootstrap)
     assert running.digest(tmp_path) == running.digest(undisturbed)
 
 
