@@ -90,6 +90,7 @@ class Player:
         self._pace = pace
         self._is_patient = not (source.live and pace.is_timed)
         self._origin_s = math.nan
+        self._announced: dict[int, list[Connection]] = {}  # by fault: who was told of its shutdown
         self._since_flush = 0
         self._unsent_bytes = 0
 
@@ -224,6 +225,12 @@ class Player:
     async def _carry_out(self, fault: Fault, action: Action) -> None:
         keys = [key for key in self._hub.all_streams() if _is_hit(fault, key)]
         connections = self._hub.listeners(keys)
+        if fault.spec.kind == "shutdown":
+            if action == Action.ANNOUNCE:
+                self._announced[fault.number] = connections
+            else:
+                told = self._announced.pop(fault.number, [])
+                connections = [connection for connection in connections if connection in told]
         if action == Action.STALL:
             await asyncio.sleep(fault.spec.number("wall_ms") / 1e3)
         for connection in connections:
