@@ -73,6 +73,8 @@ class Events:
         Whether the feed must send before more is read.
     drained
         Waits until it has.
+    settled
+        Waits, at the end of a replay, until what it has brought is complete.
     is_blocked
         Whether the feed is waiting for the broker, so that nobody can be blamed for silence.
     """
@@ -81,6 +83,7 @@ class Events:
     resumed: Callable[["Connection"], None]
     is_due: Callable[[], bool]
     drained: Callable[[], Awaitable[None]]
+    settled: Callable[["Connection"], Awaitable[None]]
     is_blocked: Callable[[], bool]
 
 
@@ -146,6 +149,8 @@ class Connection:
     ----------
     is_up
         Whether its socket delivers.
+    resumed_recv_ns
+        Receive time of the first message since it is up.
     connects
         Sockets that were opened.
     is_replacement_asked
@@ -158,6 +163,7 @@ class Connection:
         self.events, self.shared = events, shared
         self.is_up = False
         self.is_replacement_asked = False
+        self.resumed_recv_ns = 0
         self.connects = 0
         self._silent = False
         self._retired: set[asyncio.Task[None]] = set()
@@ -187,11 +193,13 @@ class Connection:
 
     def take(self, raw: bytes, recv_ns: int) -> None:
         """Take in a message of the socket that counts."""
-        if not self.is_up:
-            self.is_up = True
-            metrics.FEED_CONNECTIONS.inc()
-            self.events.resumed(self)
+        if self.is_up:
+            self.ingest.on_message(raw, recv_ns)
+            return
+        self.is_up = True
+        self.events.resumed(self)
         self.ingest.on_message(raw, recv_ns)
+        self.resumed_recv_ns = self.ingest.recv_ns
 
     async def _open(self) -> Socket:
         shared = self.shared
@@ -203,7 +211,6 @@ class Connection:
 
     def _go_down(self) -> None:
         self.is_up = False
-        metrics.FEED_CONNECTIONS.dec()
         self.events.broken(self, GapReason.SILENCE if self._silent else GapReason.DISCONNECT)
 
     async def _live(self, active: Pump) -> None:
@@ -217,7 +224,8 @@ class Connection:
                 tasks = {active.task, *([opening] if opening else [])}
                 look_s = OVERLAP_LOOK_S if standby else LOOK_S
                 await asyncio.wait(tasks, timeout=look_s, return_when=asyncio.FIRST_COMPLETED)
-                if self.ingest.ended is not None:
+                if self.has_ended:
+                    await self.events.settled(self)
                     return
                 if opening and opening.done():
                     standby, opening = self._stand_by(opening), None

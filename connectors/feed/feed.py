@@ -109,7 +109,6 @@ class Feed:
         self._owners: dict[Book, Connection] = {}
         self._crowded: set[Book] = set()
         self._held_since_s: dict[Book, float] = {}
-        self._resumed: dict[Connection, Now] = {}
         self._started_s = time.monotonic()
         self._remembered = gaps.remembered(settings.data, adapter.name)
         self._log = logs.get("feed")
@@ -155,7 +154,9 @@ class Feed:
             if stream.text in self._remembered:
                 gap = OpenGap(self._remembered[stream.text], GapReason.FEED_RESTART)
                 self.gaps.expect(stream, gap)
-        events = Events(self._on_broken, self._on_resumed, self._is_due, self.drain, self._is_blocked)
+        events = Events(
+            self._on_broken, self._on_resumed, self._is_due, self.drain, self._settled, self._is_blocked
+        )
         connection = Connection(name, address, ingest, events, self._shared)
         self._owners.update(dict.fromkeys(books.values(), connection))
         self.connections.append(connection)
@@ -204,7 +205,6 @@ class Feed:
     def _on_resumed(self, connection: Connection) -> None:
         """Before the first message of a connection: nothing of it counts behind what was promised."""
         connection.ingest.arrival.advance(self.watermark_ns)
-        self._resumed.pop(connection, None)
 
     def on_log_restart(self, names: list[str]) -> None:
         """Publish what the broker may have forgotten before it was read."""
@@ -349,11 +349,12 @@ class Feed:
             if not (connection.is_up and ingest.arrival.is_timed):
                 continue
             now = self._now(connection)
-            resumed = self._resumed.setdefault(connection, Now(now.recv_ns, ingest.arrival.newest_ns))
+            back_ns = ingest.arrival.event_of(connection.resumed_recv_ns)
+            is_settled = now.recv_ns - connection.resumed_recv_ns > QUIET_NS
             for stream in ingest.streams() if self.gaps.open else ():
                 self.gaps.publish(stream, now)
-                if stream.kind is not StreamKind.BOOK and now.recv_ns - resumed.recv_ns > QUIET_NS:
-                    self._close_if_quiet(connection, stream, resumed.watermark_ns, now)
+                if is_settled and stream.kind is not StreamKind.BOOK:
+                    self._close_if_quiet(connection, stream, back_ns, now)
 
     def _close_if_quiet(self, connection: Connection, stream: Stream, back_ns: int, now: Now) -> None:
         """Close a gap that the loss of the connection opened, at the time when it was back."""
@@ -370,9 +371,17 @@ class Feed:
         """Read all connections until a replay has ended on each."""
         await asyncio.gather(*(connection.run() for connection in self.connections))
 
+    async def _settled(self, connection: Connection) -> None:
+        """Wait for the last snapshots, while the venue still knows what it owes to this connection."""
+        started_s = time.monotonic()
+        books = connection.ingest.books.values()
+        while any(book.sync.waiting for book in books):
+            await asyncio.sleep(0.01)
+            if time.monotonic() - started_s > self.limits.last_snapshots_s:
+                return
+
     async def finish(self) -> None:
         """Send everything, with the final watermark, at the end of a replay."""
-        await self.snapshots.wait(self.limits.last_snapshots_s)
         for book, connection in self._owners.items():
             if book.sync.waiting:
                 book.give_up(self._now(connection))

@@ -126,11 +126,6 @@ class Snapshots:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def wait(self, timeout_s: float) -> None:
-        """Wait until no book waits for a snapshot, at most so long."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=timeout_s)
-
     async def close(self) -> None:
         """Give up what is under way."""
         for task in tuple(self._tasks):

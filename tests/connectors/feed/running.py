@@ -26,7 +26,7 @@ from genesis.operators.records import WATERMARK_FINAL_NS, DeadLetter, Health
 from genesis.operators.topics import Topic
 from tests.connectors.feed.offline import Kept
 
-DEADLINE_S = 30.0
+DEADLINE_S = 150.0
 BEGINNING_NS = 1_723_161_254_000_000_000  # of the recordings
 
 QUICK = Limits(pause_first_s=0.02, pause_most_s=0.2, last_snapshots_s=10.0)
