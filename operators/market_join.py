@@ -161,11 +161,12 @@ def fold(join: Join, contributions: list[Contribution]) -> tuple[Join, Joined]:
 
     Examples
     --------
-    >>> sample = np.zeros(1, SAMPLE)
-    >>> sample["bid_price"], sample["ask_price"], sample["has_quote"], sample["market"] = 9.0, 11.0, 1, 1
-    >>> _, joined = fold(new_join(1, (0,)), [Contribution(0, CELL_NS, 0, sample, GAP.empty())])
+    >>> samples = np.zeros(2, SAMPLE)
+    >>> samples["bid_price"], samples["ask_price"], samples["has_quote"] = 9.0, 11.0, 1
+    >>> samples["market"] = [1, 2]
+    >>> _, joined = fold(new_join(1, (0,)), [Contribution(0, CELL_NS, 0, samples, GAP.empty())])
     >>> joined.market_state["symbol"].tolist(), joined.watermark_ns == 2 * CELL_NS - 1
-    ([b'', b'*'], True)
+    ([b'', b'*', b'', b'*'], True)
     """
     for contribution in contributions:
         join.passed_ns[contribution.shard] = contribution.closed_ns

@@ -183,17 +183,22 @@ def test_silence_of_a_market_is_maintenance_once_event_time_has_passed() -> None
     assert by_time["event_ns"].max() == START_NS + 128 * CELL_NS  # two seconds behind, as documented
 
 
-@pytest.mark.parametrize("first", ["quote", "trade"])
-def test_the_grid_begins_with_the_first_quote(first: str) -> None:
-    at_ns = START_NS + 7 * SLICE_NS
-    ticks = samples_of((at_ns, b"A", 10.0), (at_ns + 3 * CELL_NS, b"A", 11.0))
-    if first == "trade":
-        ticks["has_quote"][0] = 0
-    join, out = market_join.fold(
-        market_join.new_join(1, (0,)), [Contribution(0, WATERMARK_FINAL_NS, NEVER_NS, ticks, GAP.empty())]
-    )
-    assert (join.grid_ns - at_ns) % CELL_NS == 0
-    assert np.unique(out.market_state["event_ns"]).tolist() == [at_ns + k * CELL_NS for k in range(1, 5)]
+def grid_of(*ticks: tuple[int, bytes, float], trades: int = 0) -> int:
+    """Return in which slice the grid begins; the first ``trades`` samples are of trades."""
+    samples = samples_of(*((START_NS + number * SLICE_NS, symbol, mid) for number, symbol, mid in ticks))
+    samples["has_quote"][:trades] = 0
+    told = Contribution(0, WATERMARK_FINAL_NS, NEVER_NS, samples, GAP.empty())
+    join, out = market_join.fold(market_join.new_join(1, (0,)), [told])
+    assert set((out.market_state["event_ns"] - join.grid_ns) % CELL_NS) == {0}
+    return (join.grid_ns - START_NS) // SLICE_NS
+
+
+def test_the_grid_begins_with_the_first_pair() -> None:
+    wait = market_join.GRID_WAIT_NS // SLICE_NS
+    assert grid_of((3, b"A", 10.0), (5, b"A", 10.0), (7, b"B", 10.0), (8, b"C", 10.0)) == 7
+    assert grid_of((3, b"A", 10.0), (4 + wait, b"B", 10.0)) == 3
+    assert grid_of((3, b"A", 10.0), (9, b"A", 10.0), trades=1) == 9
+    assert grid_of((3, b"A", 10.0), trades=1) == 3
 
 
 def test_other_half_lives_keep_what_they_share() -> None:

@@ -11,7 +11,9 @@ CELL_NS = 10
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(1, 9), st.integers(0, 99))
-def test_blindness_equals_its_definition(start_ns: int, length_ns: int, closed_after: int, quote_ns: int) -> None:
+def test_blindness_equals_its_definition(
+    start_ns: int, length_ns: int, closed_after: int, quote_ns: int
+) -> None:
     opened, closed = GAP.empty(1), GAP.empty(1)
     opened["start_ns"] = closed["start_ns"] = start_ns
     closed["end_ns"] = end_ns = start_ns + length_ns + 1
