@@ -1,81 +1,131 @@
-"""`genesis record`: a live feed into files that `genesis replay` plays."""
+"""`genesis record`: write what the venue sends, in the format that `genesis replay` reads."""
 
 import asyncio
+import json
 import signal
-import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.live import Live
 
 from genesis.cli import options
 from genesis.cli.errors import CommandError
 from genesis.connectors import logs, run_file
-from genesis.connectors.feed.recorder import Progress, Recorder
+from genesis.connectors.feed.binance import BinanceAdapter
+from genesis.connectors.feed.websocket import new_session
+from genesis.connectors.recording import Recorder
 from genesis.connectors.settings import Settings, Venue
+
+SHOW_EVERY_S = 0.25
 
 
 def record(
-    out: Annotated[Path, typer.Option("--out", help="Folder for the files, one an instrument.")] = Path(
-        "recordings"
-    ),
-    symbols: Annotated[str | None, typer.Option(help="Instruments, as spot:BTCUSDT,usdm:ETHUSDT.")] = None,
-    duration: Annotated[
-        float | None, typer.Option(min=1.0, metavar="SECONDS", help="How long; until Ctrl-C when not given.")
+    out: Annotated[
+        Path, typer.Option(metavar="PATH", help="Folder; for one instrument also a file, such as btc.txt.gz.")
+    ] = Path("recordings"),
+    symbols: Annotated[
+        str | None, typer.Option(help="Instruments, as spot:BTCUSDT,usdm:ETHUSDT.  [default: a liquid few]")
     ] = None,
+    duration: Annotated[
+        float, typer.Option(min=0.0, metavar="SECONDS", help="Stop after so long; 0 records until Ctrl-C.")
+    ] = 0.0,
     venue: Annotated[Venue, typer.Option(help="Live public Binance data, or the simulator.")] = Venue.BINANCE,
-    venue_url: Annotated[
-        str | None, typer.Option(help="Address of the simulator; the running system's when not given.")
+    url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Simulator's address.  [default: that of the running system]"),
     ] = None,
     data: options.Data = None,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Record raw messages and book snapshots as they come, with their receive times.
+    """Record trades, best quotes, depth and snapshots until Ctrl-C, one file an instrument.
 
-    The files are what `genesis replay` and `genesis venue --replay` read.
+    What it writes is what came over the socket, message for message, with the time of its arrival.
 
     Examples:
 
-      genesis record --symbols spot:BTCUSDT,spot:ETHUSDT --duration 3600
+      genesis record --symbols spot:BTCUSDT --out btc.txt.gz --duration 60
 
-      genesis record --venue simulator --venue-url http://127.0.0.1:8777 --out /tmp/copy
+      genesis record --symbols spot:BTCUSDT,usdm:BTCUSDT --out recordings
+
+      genesis record --venue simulator --url http://127.0.0.1:8777 --out recordings
     """
-    logs.configure("record", "warning")
-    configured = options.configured(data, venue=venue, symbols=symbols, venue_url=venue_url)
-    recorder = Recorder(_with_running(configured), out)
-    asyncio.run(_record(recorder, duration))
-    for path in recorder.paths:
-        typer.echo(str(path))
-    if not recorder.paths:
-        raise CommandError("nothing came, so nothing was recorded")
+    configured = options.configured(data, symbols=symbols, venue=Venue.SIMULATOR if url else venue)
+    if configured.venue is Venue.SIMULATOR:
+        address = url or configured.venue_url or _running_simulator(configured)
+        configured = configured.model_copy(update={"venue_url": address})
+    logs.configure("record", "error" if configured.log_level == "info" else configured.log_level)
+    started_s = time.monotonic()
+    console = Console(stderr=True)
+    recorder = asyncio.run(_record(configured, out, duration, console))
+    summary = {
+        "files": [str(reel.writer.path) for reel in recorder.reels],
+        "messages": recorder.messages_total,
+        "bytes": recorder.bytes_total,
+        "seconds": round(time.monotonic() - started_s, 3),
+    }
+    if as_json:
+        typer.echo(json.dumps(summary, indent=2))
+    else:
+        for reel in recorder.reels:
+            typer.echo(f"{reel.writer.path}  {reel.writer.lines:,} messages")
+    if not recorder.messages_total:
+        raise CommandError("no message came. `genesis doctor` looks at network and venue")
 
 
-def _with_running(configured: Settings) -> Settings:
-    """Return the settings with the address of the running system's simulator, when one is needed."""
-    if configured.venue is Venue.BINANCE or configured.venue_url:
-        return configured
+def _running_simulator(configured: Settings) -> str:
+    """Return the address of the simulator of the system that runs on this data folder."""
     run = run_file.read(configured.data)
     if run is None or not run.venue_url:
         raise CommandError(
-            "no simulator runs here: say where it is with --venue-url, or start `genesis venue`"
+            "no simulator runs on this data folder. Name one with --url, or start `genesis up`"
         )
-    return configured.model_copy(update={"venue_url": run.venue_url})
+    return run.venue_url
 
 
-async def _record(recorder: Recorder, duration_s: float | None) -> None:
-    stop = asyncio.Event()
+async def _record(configured: Settings, out: Path, duration_s: float, console: Console) -> Recorder:
+    stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    if duration_s is not None:
-        loop.call_later(duration_s, stop.set)
+        loop.add_signal_handler(number, stopping.set)
+    adapter = BinanceAdapter(configured)
+    async with new_session(adapter.hosts, adapter.headers) as session:
+        recorder = Recorder(configured, adapter, session, out)
+        preparing = asyncio.create_task(recorder.prepare())
+        stop = asyncio.create_task(stopping.wait())
+        try:
+            with console.status(f"Asking {adapter.name} what it offers (Ctrl-C stops)"):
+                await asyncio.wait({preparing, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if not preparing.done():
+                raise CommandError("stopped before the venue had answered")
+            preparing.result()
+        finally:
+            preparing.cancel()
+            stop.cancel()
+        if duration_s:
+            loop.call_later(duration_s, stopping.set)
+        showing = asyncio.create_task(_show(recorder, console))
+        try:
+            await recorder.run(stopping)
+        finally:
+            showing.cancel()
+            await asyncio.gather(showing, return_exceptions=True)
+    return recorder
 
-    def beat(progress: Progress) -> None:
-        if sys.stderr.isatty():
-            sys.stderr.write(
-                f"\r{progress.messages:,} messages of {progress.files} instruments; Ctrl-C ends it "
+
+async def _show(recorder: Recorder, console: Console) -> None:
+    """Show how much has been recorded; on a terminal only."""
+    if not console.is_terminal:
+        return
+    started_s = time.monotonic()
+    with Live(console=console, transient=True, auto_refresh=False) as live:
+        while True:
+            seconds = time.monotonic() - started_s
+            text = (
+                f"{recorder.messages_total:,} messages of {len(recorder.reels)} instruments, "
+                f"{recorder.bytes_total / 1e6:,.1f} MB, {seconds:,.0f} s (Ctrl-C stops)"
             )
-            sys.stderr.flush()
-
-    await recorder.run(stop, beat)
-    if sys.stderr.isatty():
-        sys.stderr.write("\n")
+            live.update(text, refresh=True)
+            await asyncio.sleep(SHOW_EVERY_S)

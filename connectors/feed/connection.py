@@ -13,15 +13,16 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
 
 import aiohttp
 
 from genesis.connectors import logs, metrics
-from genesis.connectors.feed.ingest import Ingest
 from genesis.connectors.feed.limits import Limits
+from genesis.connectors.feed.messages import EndData
 from genesis.connectors.feed.venue import Address
 from genesis.connectors.feed.websocket import ConnectBudget, Socket, connect
-from genesis.operators.records import GapReason
+from genesis.operators.records import GapReason, Market
 
 TURN_MESSAGES = 256
 """Messages that one socket may deliver before other tasks get a turn."""
@@ -32,6 +33,36 @@ OVERLAP_LOOK_S = 0.01
 
 FAILURES = (OSError, aiohttp.ClientError, TimeoutError)
 """What opening and reading a socket may end with."""
+
+
+class Taker(Protocol):
+    """What takes the messages of a connection: the feed's ingest, or a recording.
+
+    Attributes
+    ----------
+    market
+        Market of the connection.
+    recv_ns
+        Receive time of the newest message.
+    ended
+        The last message of a replay, once it has come.
+    shutdown_announced
+        Set when the venue has said that it will close the connection.
+    """
+
+    market: Market
+    recv_ns: int
+    ended: EndData | None
+    shutdown_announced: bool
+
+    def on_message(self, raw: bytes, recv_ns: int) -> None:
+        """Take one message."""
+
+    def has_seen(self, raw: bytes) -> bool:
+        """Say whether this message, of another socket, brings nothing new."""
+
+
+T = TypeVar("T", bound=Taker)
 
 
 @dataclass(frozen=True)
@@ -79,18 +110,18 @@ class Events:
         Whether the feed is waiting for the broker, so that nobody can be blamed for silence.
     """
 
-    broken: Callable[["Connection", GapReason], None]
-    resumed: Callable[["Connection"], None]
+    broken: Callable[[Any, GapReason], None]
+    resumed: Callable[[Any], None]
     is_due: Callable[[], bool]
     drained: Callable[[], Awaitable[None]]
-    settled: Callable[["Connection"], Awaitable[None]]
+    settled: Callable[[Any], Awaitable[None]]
     is_blocked: Callable[[], bool]
 
 
 class Pump:
     """Reads one socket to its end: into the fold, or while it stands by into a buffer."""
 
-    def __init__(self, socket: Socket, connection: "Connection") -> None:
+    def __init__(self, socket: Socket, connection: "Connection[Any]") -> None:
         self.socket = socket
         self.born_s = self.heard_s = time.monotonic()
         self.kept: deque[tuple[bytes, int]] = deque()
@@ -123,7 +154,7 @@ class Pump:
         socket, connection = self.socket, self._connection
         receive, take = socket.receive, connection.take
         is_due, drained = connection.events.is_due, connection.events.drained
-        while not connection.has_ended:
+        while not connection.has_ended():
             for _ in range(TURN_MESSAGES):
                 raw = await receive()
                 if not self.is_active:
@@ -132,7 +163,7 @@ class Pump:
                 take(raw, socket.recv_ns)
                 if is_due():
                     await drained()
-                if connection.has_ended:
+                if connection.has_ended():
                     return
             await asyncio.sleep(0)
 
@@ -142,7 +173,7 @@ class Pump:
             await self._room.wait()
 
 
-class Connection:
+class Connection(Generic[T]):
     """A logical connection. Run it with ``run``; it ends when a replay ends or the feed stops.
 
     Attributes
@@ -157,7 +188,7 @@ class Connection:
         Set to have its socket replaced.
     """
 
-    def __init__(self, name: str, address: Address, ingest: Ingest, events: Events, shared: Shared) -> None:
+    def __init__(self, name: str, address: Address, ingest: T, events: Events, shared: Shared) -> None:
         self.name, self.symbols, self.ingest = name, address.symbols, ingest
         self._url = address.url
         self.events, self.shared = events, shared
@@ -169,7 +200,6 @@ class Connection:
         self._retired: set[asyncio.Task[None]] = set()
         self._log = logs.get(name)
 
-    @property
     def has_ended(self) -> bool:
         """Whether the recording that it carries has come to its end."""
         return self.ingest.ended is not None
@@ -178,14 +208,14 @@ class Connection:
         """Keep the connection until the recording has ended."""
         limits = self.shared.limits
         pause_s = 0.0
-        while self.ingest.ended is None:
+        while not self.has_ended():
             await asyncio.sleep(pause_s * self.shared.jitter.uniform(0.5, 1.5))
             started_s = time.monotonic()
             try:
                 await self._live(Pump(await self._open(), self))
             except FAILURES as error:
                 self._log.warning("no connection", error=str(error) or repr(error))
-            if self.is_up and self.ingest.ended is None:
+            if self.is_up and not self.has_ended():
                 self._go_down()
             steady = time.monotonic() - started_s > limits.steady_s
             pause_s = limits.pause_first_s if steady else min(2 * pause_s, limits.pause_most_s)
@@ -224,7 +254,7 @@ class Connection:
                 tasks = {active.task, *([opening] if opening else [])}
                 look_s = OVERLAP_LOOK_S if standby else LOOK_S
                 await asyncio.wait(tasks, timeout=look_s, return_when=asyncio.FIRST_COMPLETED)
-                if self.has_ended:
+                if self.has_ended():
                     await self.events.settled(self)
                     return
                 if opening and opening.done():

@@ -20,7 +20,7 @@ from genesis.connectors.feed.connection import Connection, Events, Shared
 from genesis.connectors.feed.gaps import GapKeeper, Memory, Now, OpenGap, Stream
 from genesis.connectors.feed.ingest import Ingest
 from genesis.connectors.feed.limits import Limits
-from genesis.connectors.feed.messages import MS_NS, SnapshotData
+from genesis.connectors.feed.messages import MS_NS, decode_snapshot
 from genesis.connectors.feed.outbox import Outbox, Sender
 from genesis.connectors.feed.snapshots import Snapshots
 from genesis.connectors.feed.tickers import Ticker
@@ -94,8 +94,8 @@ class Feed:
         jitter = jitter or random.Random(time.time_ns())
         self.outbox = Outbox(producer, settings.shards, settings.frame_rows)
         self.gaps = GapKeeper([self.outbox.lanes["gaps", shard] for shard in range(settings.shards)])
-        self.snapshots = Snapshots(adapter, session, jitter, self._on_snapshot)
-        self.connections: list[Connection] = []
+        self.snapshots = Snapshots[Book](adapter, session, jitter, self._on_snapshot)
+        self.connections: list[Connection[Ingest]] = []
         self.letters = 0
         self.watermark_ns = NEVER_NS
         self.halted: dict[str, str] = {}
@@ -106,7 +106,7 @@ class Feed:
             self.limits,
             adapter.is_replay,
         )
-        self._owners: dict[Book, Connection] = {}
+        self._owners: dict[Book, Connection[Ingest]] = {}
         self._crowded: set[Book] = set()
         self._held_since_s: dict[Book, float] = {}
         self._started_s = time.monotonic()
@@ -174,14 +174,14 @@ class Feed:
         else:
             book.give_up(self._now(self._owners[book]))
 
-    def _now(self, connection: Connection) -> Now:
+    def _now(self, connection: Connection[Ingest]) -> Now:
         """Return the present of a connection, not before what has been promised for all."""
         recv_ns, watermark_ns = connection.ingest.now
         return Now(recv_ns, max(watermark_ns, self.watermark_ns))
 
-    def _on_snapshot(self, book: Book, snapshot: SnapshotData, recv_ns: int) -> bool:
+    def _on_snapshot(self, book: Book, body: bytes, recv_ns: int) -> bool:
         now = self._now(self._owners[book])
-        return book.on_snapshot(snapshot, now._replace(recv_ns=recv_ns or time.time_ns()))
+        return book.on_snapshot(decode_snapshot(body), now._replace(recv_ns=recv_ns or time.time_ns()))
 
     def _on_letter(self, source: str, reason: str, sentence: str, raw: bytes, recv_ns: int) -> None:
         self.letters += 1
@@ -191,7 +191,7 @@ class Feed:
         if not self.outbox.post(topics.DEAD_LETTERS, letter):
             self._log.error("a dead letter is lost", reason=reason, payload=letter.payload[:1_000])
 
-    def _on_broken(self, connection: Connection, reason: GapReason) -> None:
+    def _on_broken(self, connection: Connection[Ingest], reason: GapReason) -> None:
         """Publish that every stream of a connection is incomplete from its newest row on."""
         ingest, now = connection.ingest, self._now(connection)
         for stream, newest_ns in ingest.streams().items():
@@ -202,7 +202,7 @@ class Feed:
         for book in ingest.books.values():
             book.begin_again(reason, now)
 
-    def _on_resumed(self, connection: Connection) -> None:
+    def _on_resumed(self, connection: Connection[Ingest]) -> None:
         """Before the first message of a connection: nothing of it counts behind what was promised."""
         connection.ingest.arrival.advance(self.watermark_ns)
 
@@ -248,7 +248,7 @@ class Feed:
                 found[key] = min(found[key], held_ns - 1)
         return found
 
-    def _is_counted(self, connection: Connection) -> bool:
+    def _is_counted(self, connection: Connection[Ingest]) -> bool:
         """Say whether a connection holds the watermark: while it delivers, or is about to begin.
 
         One that is down promises nothing and needs no promise: what it brings later counts later.
@@ -356,7 +356,7 @@ class Feed:
                 if is_settled and stream.kind is not StreamKind.BOOK:
                     self._close_if_quiet(connection, stream, back_ns, now)
 
-    def _close_if_quiet(self, connection: Connection, stream: Stream, back_ns: int, now: Now) -> None:
+    def _close_if_quiet(self, connection: Connection[Ingest], stream: Stream, back_ns: int, now: Now) -> None:
         """Close a gap that the loss of the connection opened, at the time when it was back."""
         gap = self.gaps.open.get(stream)
         if gap is None or gap.reason not in CLOSED_BY_RETURN or gap.start_ns > back_ns:
@@ -371,7 +371,7 @@ class Feed:
         """Read all connections until a replay has ended on each."""
         await asyncio.gather(*(connection.run() for connection in self.connections))
 
-    async def _settled(self, connection: Connection) -> None:
+    async def _settled(self, connection: Connection[Ingest]) -> None:
         """Wait for the last snapshots, while the venue still knows what it owes to this connection."""
         started_s = time.monotonic()
         books = connection.ingest.books.values()

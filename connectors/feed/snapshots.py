@@ -9,13 +9,13 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
 
 import aiohttp
 import msgspec
 
 from genesis.connectors import logs, metrics
-from genesis.connectors.feed import messages
-from genesis.connectors.feed.books import Book
+from genesis.connectors.feed.gaps import Stream
 from genesis.connectors.feed.messages import BadValue
 from genesis.connectors.feed.venue import VenueAdapter
 from genesis.operators.records import Market
@@ -92,11 +92,20 @@ class SnapshotRefused(Exception):
     """The venue did not give the snapshot; the message says what it answered."""
 
 
-Deliver = Callable[[Book, messages.SnapshotData, int], bool]
-"""Called with (book, snapshot, recv_ns or 0); False when the snapshot is too old."""
+class Wanting(Protocol):
+    """What a snapshot is fetched for: a book, or a recording."""
+
+    symbol: str
+    stream: Stream
 
 
-class Snapshots:
+W = TypeVar("W", bound=Wanting)
+
+Deliver = Callable[[W, bytes, int], bool]
+"""Called with (who asked, the answer, recv_ns or 0); False when the snapshot is too old."""
+
+
+class Snapshots(Generic[W]):
     """Fetches snapshots for books that ask, and hands them over in the event loop.
 
     Parameters
@@ -112,7 +121,11 @@ class Snapshots:
     """
 
     def __init__(
-        self, adapter: VenueAdapter, session: aiohttp.ClientSession, jitter: random.Random, deliver: Deliver
+        self,
+        adapter: VenueAdapter,
+        session: aiohttp.ClientSession,
+        jitter: random.Random,
+        deliver: Deliver[W],
     ) -> None:
         self._adapter, self._session, self._jitter, self._deliver = adapter, session, jitter, deliver
         self._budgets = {market: Budget(WEIGHTS[market], WEIGHT_PER_MINUTE[market]) for market in Market}
@@ -120,7 +133,7 @@ class Snapshots:
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = logs.get("snapshots")
 
-    def ask(self, book: Book) -> None:
+    def ask(self, book: W) -> None:
         """Begin to fetch a book's snapshot, until there is one that joins its diffs."""
         task = asyncio.get_running_loop().create_task(self._fetch(book))
         self._tasks.add(task)
@@ -132,7 +145,7 @@ class Snapshots:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _fetch(self, book: Book) -> None:
+    async def _fetch(self, book: W) -> None:
         pause_s = PAUSE_FIRST_S
         while True:
             try:
@@ -155,7 +168,7 @@ class Snapshots:
             await asyncio.sleep(pause_s * self._jitter.uniform(0.5, 1.5))
             pause_s = min(2 * pause_s, PAUSE_MOST_S)
 
-    async def _get(self, book: Book) -> tuple[messages.SnapshotData, int]:
+    async def _get(self, book: W) -> tuple[bytes, int]:
         market = book.stream.market
         budget = self._budgets[market]
         while wait_s := budget.wait_s(time.time()):  # noqa: ASYNC110 - it is a time that is waited for
@@ -172,4 +185,4 @@ class Snapshots:
             if answer.status != 200:
                 raise SnapshotRefused(f"status {answer.status}: {body[:200].decode(errors='replace')}")
             recv_ns = int(answer.headers.get(RECV_HEADER, 0))
-        return messages.decode_snapshot(body), recv_ns
+        return body, recv_ns
