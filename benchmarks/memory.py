@@ -56,7 +56,7 @@ def part_of(pid: int) -> str:
         return "gone"
     if "run" in words:
         return words[words.index("run") + 1]
-    return "broker" if "broker" in words else "supervisor"
+    return next((name for name in ("broker", "venue") if name in words), "supervisor")
 
 
 def run(minutes: float = 30.0) -> list[dict[str, object]]:

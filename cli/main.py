@@ -4,11 +4,12 @@ import errno
 import os
 import sys
 import traceback
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 EXPECTED = (
     "CommandError",
@@ -22,6 +23,23 @@ EXPECTED = (
 )
 """Names of exceptions whose message, or whose heirs' message, is a sentence for the user."""
 
+MODULES = {
+    "up": "up",
+    "replay": "replay",
+    "tui": "dashboard",
+    "venue": "venue",
+    "record": "record",
+    "sql": "sql",
+    "topics": "topics",
+    "doctor": "doctor",
+}
+"""The module of each command; its function has the command's name."""
+
+HIDDEN = "run"
+"""Runs one part of the system; for the supervisor and containers."""
+
+HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+
 STORAGE_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -31,17 +49,36 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-def _application() -> typer.Typer:
-    from genesis.cli import dashboard as dashboard_command
-    from genesis.cli import doctor, processes, record, replay, sql, topics, up, venue
+class Commands(TyperGroup):
+    """The subcommands, each imported when it is asked for: a process loads what it runs and no more."""
 
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the signature is the library's
+        """Return the names, in the order of the help."""
+        return list(MODULES)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the signature is the library's
+        """Return one command, or None when there is none of that name."""
+        if cmd_name not in (*MODULES, HIDDEN):
+            return None
+        module = import_module(f"genesis.cli.{MODULES.get(cmd_name, 'processes')}")
+        if cmd_name == HIDDEN:
+            command = typer.main.get_command(module.app)
+        else:
+            alone = typer.Typer(add_completion=False, context_settings=HELP_OPTIONS)
+            alone.command(cmd_name)(getattr(module, cmd_name))
+            command = typer.main.get_command(alone)
+        command.name = cmd_name
+        return command
+
+
+def _application() -> typer.Typer:
     app = typer.Typer(
         name="genesis",
-        help="Market intelligence and disciplined execution for small crypto accounts.",
+        cls=Commands,
         epilog="Start with `genesis up`; look with `genesis tui`; ask with `genesis sql`.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings=HELP_OPTIONS,
     )
 
     @app.callback()
@@ -53,15 +90,6 @@ def _application() -> typer.Typer:
     ) -> None:
         """Market intelligence and disciplined execution for small crypto accounts."""
 
-    app.command("up")(up.up)
-    app.command("replay")(replay.replay)
-    app.command("tui")(dashboard_command.tui)
-    app.command("venue")(venue.venue)
-    app.command("record")(record.record)
-    app.command("sql")(sql.sql)
-    app.command("topics")(topics.topics)
-    app.command("doctor")(doctor.doctor)
-    app.add_typer(processes.app, name="run", hidden=True)
     return app
 
 

@@ -2,14 +2,12 @@
 
 import typer
 
-from genesis.cli.venue import venue
 from genesis.connectors import logs, settings
 
 app = typer.Typer(
     help="Run one part of the system in this process, configured by GENESIS_* variables alone.",
     no_args_is_help=True,
 )
-app.command("venue")(venue)
 
 
 @app.command()

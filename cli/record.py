@@ -61,7 +61,7 @@ def record(
     console = Console(stderr=True)
     recorder = asyncio.run(_record(configured, out, duration, console))
     summary = {
-        "files": [str(reel.writer.path) for reel in recorder.reels],
+        "files": [str(reel.writer.path) for reel in recorder.reels if reel.writer.lines],
         "messages": recorder.messages_total,
         "bytes": recorder.bytes_total,
         "seconds": round(time.monotonic() - started_s, 3),
@@ -69,7 +69,7 @@ def record(
     if as_json:
         typer.echo(json.dumps(summary, indent=2))
     else:
-        for reel in recorder.reels:
+        for reel in (each for each in recorder.reels if each.writer.lines):
             typer.echo(f"{reel.writer.path}  {reel.writer.lines:,} messages")
     if not recorder.messages_total:
         raise CommandError("no message came. `genesis doctor` looks at network and venue")

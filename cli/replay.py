@@ -69,10 +69,11 @@ def replay(
         start_parts(system, source)
         started_s = time.monotonic()
         with _bar(console) as show:
-            system.run(until=Ending(system, show))
+            ending = Ending(system, show)
+            system.run(until=ending)
         if system.stop_asked:
             raise CommandError("stopped before the end; run it again and it goes on from what is stored")
-        summary = accounting.take(system, recordings, time.monotonic() - started_s)
+        summary = accounting.take(system, recordings, time.monotonic() - started_s, ending.damage)
     typer.echo(json.dumps(msgspec.to_builtins(summary), indent=2) if as_json else accounting.as_text(summary))
     for sentence in summary.faults:
         typer.echo(f"genesis: {sentence}", err=True)
@@ -100,11 +101,15 @@ def _bar(console: Console) -> Iterator[Show]:
 
 
 class Ending:
-    """Says whether all has been played and stored; draws the progress on the way, now and then."""
+    """Says whether all has been played and stored; draws the progress on the way, now and then.
+
+    ``damage`` is what the simulator said of a recording that could not be read to its end.
+    """
 
     def __init__(self, system: Supervisor, show: Show) -> None:
         self._system, self._show = system, show
         self._looked_s = -LOOK_EVERY_S
+        self.damage = ""
 
     def __call__(self) -> bool:
         """Return True at the end."""
@@ -113,7 +118,9 @@ class Ending:
             return False
         self._looked_s = now_s
         played_out = "feed" in self._system.finished
-        self._show(progress_of(self._system), "storing" if played_out else "replay")
+        state = progress_of(self._system)
+        self.damage = state.error or self.damage
+        self._show(state, "storing" if played_out else "replay")
         return played_out and accounting.complete(self._system.data)
 
 

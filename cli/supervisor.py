@@ -127,7 +127,8 @@ class Supervisor:
         CommandError
             When it ends, or is silent for READY_TIMEOUT_S; the sentence has its last words.
         """
-        command = [sys.executable, "-m", "genesis.cli.main", "run", name, *options]
+        words = [name] if name == "venue" else ["run", name]
+        command = [sys.executable, "-m", "genesis.cli.main", *words, *options]
         child = self._add(name, lambda: command, foreground=foreground)
         if finite:
             self._finite.add(name)

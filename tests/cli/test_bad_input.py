@@ -66,7 +66,7 @@ def test_a_symbol_that_the_venue_does_not_have_is_refused_with_what_it_has(
 ) -> None:
     file = recordings / "raw_ws" / "binance_spot_btcusdt_20240808.txt.gz"
     result = run("replay", str(file), "--data", str(tmp_path), "--symbols", "spot:DOGEUSDT")
-    refused(result, "spot:DOGEUSDT is not traded")
+    refused(result, "spot:DOGEUSDT is unknown")
 
 
 def test_a_truncated_recording_is_played_as_far_as_it_goes_and_said_to_be_damaged(
