@@ -103,7 +103,8 @@ def half_lives(model: Model) -> list[int]:
 def correlated_markets(model: Model) -> list[int]:
     """Return the markets within which there are pairs; 0, for all of them together, comes last if needed."""
     rows = model.correlation
-    pairs = set(zip(rows["market_a"].tolist(), rows["market_b"].tolist(), strict=True))
+    codes = np.unique(rows["market_a"] * np.int32(256) + rows["market_b"])
+    pairs = {divmod(code, 256) for code in codes.tolist()}
     within = sorted({a for a, b in pairs if a == b})
     return [*within, 0] if any(a != b for a, b in pairs) or not within else within
 

@@ -214,21 +214,24 @@ def sparkline(values: Sequence[float], cols: int) -> str:
     >>> sparkline([1.0, 2.0, 3.0, 2.0], 4), sparkline([math.nan, 5.0, 5.0], 3)
     ('▁▄▇▄', ' ▄▄')
     """
+    if cols <= 0:
+        return ""
     filled: list[float] = []
     last = math.nan
     for value in values:
-        last = last if math.isnan(value) else value
+        if value == value:
+            last = value
         filled.append(last)
-    step = len(filled) / cols if cols else 1.0
+    size = len(filled)
     picked = [
-        filled[min(int((i + 1) * step + 1e-9), len(filled)) - 1] if filled else math.nan for i in range(cols)
+        filled[(i + 1) * size // cols - 1 if (i + 1) * size >= cols else 0] for i in range(cols) if size
     ]
-    known = [value for value in picked if not math.isnan(value)]
+    known = [value for value in picked if value == value]
     if not known:
         return " " * cols
     low, high = min(known), max(known)
-    scale = (len(_LEVELS) - 1) / (high - low) if high > low else 0.0
-    middle = _LEVELS[len(_LEVELS) // 2]
-    return "".join(
-        " " if math.isnan(v) else _LEVELS[round((v - low) * scale)] if scale else middle for v in picked
-    )
+    if high <= low:
+        return " " * (cols - len(known)) + _LEVELS[len(_LEVELS) // 2] * len(known)
+    scale = (len(_LEVELS) - 1) / (high - low)
+    course = "".join([_LEVELS[round((value - low) * scale)] for value in known])
+    return " " * (cols - len(known)) + course

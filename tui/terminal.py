@@ -13,7 +13,7 @@ import subprocess
 import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import urwid
 from urwid import vterm
@@ -69,7 +69,7 @@ class Session:
         os.set_blocking(self._master, False)
         self.settings_before = termios.tcgetattr(self._slave)
         self.written = bytearray()
-        self._screen = vterm.TermCanvas(*size, _Host(self._send))
+        self._screen = vterm.TermCanvas(*size, cast("vterm.Terminal", _Host(self._send)))
         self._screen.addstr(SELECT_UTF8)
         self._set_size(*size)
         self.process = subprocess.Popen(

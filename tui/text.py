@@ -18,11 +18,12 @@ CUT = "…"
 
 _CONTROLS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
+_DRAWN = "─━│┌┐└┘├┤›‹·…×░▒▓█▁▂▃▄▅▆▇↑↓←→“”"
+_NARROW = frozenset(_DRAWN) | {chr(code) for code in range(32, 127)}
+"""Characters known to take one column; all that the views draw with are among them."""
+
 # One character of plain ASCII for each character that the views draw with.
-_ASCII = str.maketrans(
-    "─━│┌┐└┘├┤›‹·…×░▒▓█▁▂▃▄▅▆▇↑↓←→“”",
-    '-=|++++++><.~x.:%#__..--^^v<>""',
-)
+_ASCII = str.maketrans(_DRAWN, '-=|++++++><.~x.:%#__..--^^v<>""')
 
 
 def columns(text: str) -> int:
@@ -31,7 +32,9 @@ def columns(text: str) -> int:
     >>> columns("BTCUSDT"), columns("币安")
     (7, 4)
     """
-    return len(text) if text.isascii() else int(calc_width(text, 0, len(text)))
+    if text.isascii() or _NARROW.issuperset(text):
+        return len(text)
+    return int(calc_width(text, 0, len(text)))
 
 
 def clean(text: str) -> str:

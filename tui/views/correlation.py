@@ -4,7 +4,8 @@ Shading goes by size: a fifth each of ` ░▒▓█`. With enough room every ce
 are two characters of shading, and the numbers of the selected instrument stand at the right.
 """
 
-from typing import NamedTuple
+import functools
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -63,26 +64,44 @@ def _label(look: Look, found: Matrix, member: int) -> str:
     if place < 0:
         return "?"
     name = text.clean(look.model.instruments[place].name)
-    return look.name(place) if look.market() == 0 else name
+    return look.name(place) if look.market == 0 else name
 
 
-def attribute_of(value: float, stale: bool) -> str:
+UNDEFINED = -1000
+"""Stands for NaN among hundredths."""
+
+
+def hundredths(values: Any) -> list[list[int]]:
+    """Return correlations, shape (k, k), in whole hundredths, as they are shown."""
+    whole = np.where(np.isnan(values), UNDEFINED, np.rint(values * 100.0))
+    shown: list[list[int]] = whole.astype(int).tolist()
+    return shown
+
+
+def attribute_of(value: int, stale: bool) -> str:
     """Return the colour of a cell: the closer, the brighter; what is not current is dim."""
-    if stale or np.isnan(value) or abs(value) < 0.4:
+    if stale or value == UNDEFINED or abs(value) < 40:
         return "dim"
-    return "strong" if abs(value) >= 0.8 else "text"
+    return "strong" if abs(value) >= 80 else "text"
 
 
-def cell(value: float, stale: bool, cols: int) -> Span:
-    """Return one cell. A tilde in front says that a gap touches it, a minus that they move apart."""
+@functools.lru_cache(4096)
+def cell(value: int, stale: bool, cols: int) -> Span:
+    """Return the cell of a correlation in hundredths.
+
+    A tilde in front says that a gap touches it, a minus that they move apart.
+
+    >>> cell(61, False, CELL_COLS), cell(-12, False, CELL_COLS), cell(70, True, NARROW_COLS)
+    (('text', '▓.61 '), ('dim', '-.12 '), ('dim', '~▓'))
+    """
     attribute = attribute_of(value, stale)
-    if np.isnan(value):
+    if value == UNDEFINED:
         return (attribute, text.pad(f" {figures.UNDEFINED}", cols))
-    shade = figures.shade(value)
+    shade = figures.shade(value / 100.0)
     if cols == NARROW_COLS:
-        first = "~" if stale else "-" if value <= -0.2 else shade
+        first = "~" if stale else "-" if value <= -20 else shade
         return (attribute, first + shade)
-    number = figures.correlation(value)
+    number = figures.correlation(value / 100.0)
     mark = "~" if stale else "" if shade == " " and number.startswith("-") else shade
     return (attribute, text.pad(mark + number, cols))
 
@@ -91,23 +110,36 @@ def matrix(look: Look, found: Matrix) -> tuple[Block, int | None]:
     """Return the heatmap in the room given, and in which of its rows the selected instrument is."""
     shape = _shape(look, found)
     block = [_heading(look, found, shape)]
+    values, stale = hundredths(found.values), found.stale.tolist()
     for k in shape.rows:
-        i = shape.members[k]
-        here = k == shape.cursor
+        i, here = shape.members[k], k == shape.cursor
         made: Row = [("strong" if here else "text", text.pad(_label(look, found, i), shape.name_cols))]
-        for other in shape.cols:
-            j = shape.members[other]
-            if i == j:
-                made.append(("dim", " " * shape.cell_cols))
-            else:
-                made.append(cell(float(found.values[i, j]), bool(found.stale[i, j]), shape.cell_cols))
+        made += _cells(values[i], stale[i], i, shape)
         if shape.cell_cols == NARROW_COLS and not here:
             j = shape.members[shape.cursor]
-            value, stale = float(found.values[i, j]), bool(found.stale[i, j])
-            number = ("~" if stale else "") + figures.correlation(value)
-            made.append((attribute_of(value, stale), text.pad(number, NUMBER_COLS, ">")))
+            undefined = values[i][j] == UNDEFINED
+            number = figures.UNDEFINED if undefined else figures.correlation(values[i][j] / 100.0)
+            shown = ("~" if stale[i][j] else "") + number
+            made.append((attribute_of(values[i][j], stale[i][j]), text.pad(shown, NUMBER_COLS, ">")))
         block.append(text.row(made, look.cols))
     return block, 1 + shape.cursor - shape.rows.start if shape.members else None
+
+
+def _cells(values: list[int], stale: list[bool], own: int, shape: _Shape) -> Row:
+    """Return the cells of one row, neighbours of one colour in one span."""
+    made: Row = []
+    attribute, words = "dim", ""
+    for k in shape.cols:
+        j = shape.members[k]
+        if j == own:
+            colour, drawn = "dim", " " * shape.cell_cols
+        else:
+            colour, drawn = cell(values[j], stale[j], shape.cell_cols)
+        if colour != attribute:
+            made.append((attribute, words))
+            attribute, words = colour, ""
+        words += drawn
+    return [*made, (attribute, words)]
 
 
 def _heading(look: Look, found: Matrix, shape: _Shape) -> Row:
@@ -135,10 +167,10 @@ def _choices(names: list[str], chosen: int) -> Row:
 def choices_line(look: Look, found: Matrix) -> Row:
     """Return which market and which half-life are shown, among which others."""
     half_lives, markets = derived.half_lives(look.model), derived.correlated_markets(look.model)
-    at = half_lives.index(look.half_life_ns() or 0) if half_lives else 0
+    at = half_lives.index(look.half_life_ns or 0) if half_lives else 0
     lives = _choices([figures.half_life(each) for each in half_lives], at)
     names = [market_name(each) if each else "all" for each in markets]
-    parts = [_choices(names, markets.index(look.market())), [("dim", "half-life "), *lives]]
+    parts = [_choices(names, markets.index(look.market)), [("dim", "half-life "), *lives]]
     spans = joined(parts)
     if look.wide:
         least, most = figures.count(found.count_min), figures.count(found.count_max)

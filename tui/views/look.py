@@ -17,13 +17,19 @@ LABEL_COLS = 11
 
 
 class Look(NamedTuple):
-    """One look at the model. ``cols`` and ``rows`` are the room of the panel that is drawn."""
+    """One look at the model.
+
+    ``half_life_ns`` and ``market`` say which correlations to show: the chosen ones while there are
+    such, or else the first. ``cols`` and ``rows`` are the room of the panel that is drawn.
+    """
 
     model: Model
     controls: Controls
     fresh: Freshness
     figures: Figures
     now_ns: int
+    half_life_ns: int | None
+    market: int
     places: tuple[int, ...]
     at: int
     cols: int
@@ -55,22 +61,11 @@ class Look(NamedTuple):
         name = text.clean(each.name)
         return f"{name} {each.market_name}" if self.several_markets else name
 
-    def half_life_ns(self) -> int | None:
-        """Return the half-life to show: the chosen one while there is such, else the shortest."""
-        known = derived.half_lives(self.model)
-        if self.controls.half_life_ns in known:
-            return self.controls.half_life_ns
-        return known[0] if known else None
-
-    def market(self) -> int:
-        """Return the market whose correlations to show: the chosen one, or else the first."""
-        known = derived.correlated_markets(self.model)
-        return self.controls.market if self.controls.market in known else known[0]
-
     def matrix(self) -> Matrix | None:
         """Return the chosen correlations, None while there are none."""
-        half_life_ns = self.half_life_ns()
-        return None if half_life_ns is None else derived.matrix(self.model, half_life_ns, self.market())
+        return (
+            None if self.half_life_ns is None else derived.matrix(self.model, self.half_life_ns, self.market)
+        )
 
 
 Panel = Callable[[Look], Block]
@@ -79,12 +74,15 @@ Panel = Callable[[Look], Block]
 def look_at(model: Model, controls: Controls, fresh: Freshness, now_ns: int) -> Look:
     """Return a look without room yet; what every panel needs is computed once, here."""
     places = derived.shown(model, controls.wanted)
+    lives, markets = derived.half_lives(model), derived.correlated_markets(model)
     return Look(
         model=model,
         controls=controls,
         fresh=fresh,
         figures=derived.figures(model),
         now_ns=now_ns,
+        half_life_ns=controls.half_life_ns if controls.half_life_ns in lives else next(iter(lives), None),
+        market=controls.market if controls.market in markets else markets[0],
         places=tuple(places),
         at=keys.place_of(controls, model, places),
         cols=0,

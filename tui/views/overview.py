@@ -135,7 +135,7 @@ def detail(look: Look) -> Block:
 
 def _company(look: Look, place: int) -> Row:
     """Return what the instrument moves with, within its market."""
-    half_life_ns = look.half_life_ns()
+    half_life_ns = look.half_life_ns
     if half_life_ns is None:
         return text.blank(look.cols)
     found = derived.matrix(look.model, half_life_ns, look.model.instruments[place].market)
