@@ -90,6 +90,18 @@ class Reel:
         """Say whether a trade or an update was recorded before."""
         return number <= self._newest_ids.get(kind, -1)
 
+    def joins(self, snapshot: messages.SnapshotData) -> bool:
+        """Say whether a snapshot joins the diffs since the last hole; if not, another is needed."""
+        found = self.sync.on_snapshot(snapshot.lastUpdateId)
+        if found is None:
+            return False
+        for diff in found[0]:
+            if self.sync.on_diff(diff) is Verdict.GAP:
+                self.sync.restart()
+                self.sync.on_diff(diff)
+        self.is_asked = not self.sync.synced
+        return self.sync.synced
+
     def needs_snapshot(self, data: messages.DiffData) -> bool:
         """Take note of a diff; say whether a snapshot must be fetched for it."""
         chained = data.pu >= 0
@@ -205,7 +217,8 @@ class Recorder:
     @property
     def bytes_total(self) -> int:
         """Size of the files so far, bytes."""
-        return sum(reel.writer.path.stat().st_size for reel in self.reels)
+        paths = [reel.writer.path for reel in self.reels]
+        return sum(path.stat().st_size for path in paths if path.exists())
 
     async def prepare(self) -> None:
         """Open the files and find the streams.
@@ -248,9 +261,11 @@ class Recorder:
             self.close()
 
     def close(self) -> None:
-        """Finish the files."""
+        """Finish the files; one without a line is removed."""
         for reel in self.reels:
             reel.writer.close()
+            if not reel.writer.lines:
+                reel.writer.path.unlink()
 
     async def _read(self) -> None:
         await asyncio.gather(*(connection.run() for connection in self.connections))
@@ -289,10 +304,8 @@ class Recorder:
             reel.sync.restart()
 
     def _on_snapshot(self, reel: Reel, body: bytes, _recv_ns: int) -> bool:
-        snapshot = messages.decode_snapshot(body)
-        if reel.sync.on_snapshot(snapshot.lastUpdateId) is None:
+        if not reel.joins(messages.decode_snapshot(body)):
             return False
-        reel.is_asked = False
         reel.writer.insert(body.strip())
         return True
 

@@ -42,7 +42,8 @@ async def learn_offer(
     FeedError
         When the answer cannot be read.
     """
-    cache = settings.data / f"exchange_info_{market.name.lower()}.json"
+    venue = "simulator" if adapter.is_replay else "binance"
+    cache = settings.data / f"exchange_info_{venue}_{market.name.lower()}.json"
     log, pause_s = logs.get("feed"), LISTINGS_PAUSE_FIRST_S
     while True:
         try:

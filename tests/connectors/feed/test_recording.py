@@ -1,6 +1,7 @@
 """What is recorded replays to the same rows."""
 
 import asyncio
+import gzip
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,13 @@ def recorded(files: list[Path], data: Path, target: Path, *faults: str, **change
     return asyncio.run(run())
 
 
+def lines_of(path: Path) -> tuple[int, int]:
+    """Return how many messages and how many snapshots a recording holds."""
+    with gzip.open(path) as lines:
+        kinds = [b'"stream"' in line for line in lines]
+    return sum(kinds), len(kinds) - sum(kinds)
+
+
 def paths(recorder: Recorder) -> list[Path]:
     return [reel.writer.path for reel in recorder.reels]
 
@@ -39,6 +47,7 @@ def test_a_recording_of_the_simulator_replays_to_the_same_rows(short: list[Path]
     again = replayed(paths(recorder), tmp_path / "again")
     original = replayed(short, tmp_path / "original")
     assert len(recorder.reels) == 2
+    assert [lines_of(path) for path in paths(recorder)] == [lines_of(path) for path in short]
     for topic in ORDER:
         assert sorted_rows(again, topic).tobytes() == sorted_rows(original, topic).tobytes()
     assert len(again.kept.rows("gaps")) == 0
