@@ -127,8 +127,8 @@ class Supervisor:
         CommandError
             When it ends, or is silent for READY_TIMEOUT_S; the sentence has its last words.
         """
-        words = [name] if name == "venue" else ["run", name]
-        command = [sys.executable, "-m", "genesis.cli.main", *words, *options]
+        part = [name] if name == "venue" else ["run", name]
+        command = [sys.executable, "-m", "genesis.cli.main", *part, *options]
         child = self._add(name, lambda: command, foreground=foreground)
         if finite:
             self._finite.add(name)

@@ -1,4 +1,4 @@
-"""The recordings of `raw_ws` as rows, by a small parser of its own: what the feed makes of them, independently."""
+"""The recordings of `raw_ws` as rows, by a small parser of its own, independent of the feed's."""
 
 import functools
 import gzip
