@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "build" / "bench.json"
 PAGE = ROOT / "docs" / "performance.md"
-NAMES = ("throughput", "latency", "feed", "archive", "memory")
+NAMES = ("throughput", "latency", "feed", "archive", "dashboard", "memory")
 BEGIN, END = "<!-- results: made by `make bench` -->", "<!-- end of results -->"
 
 
@@ -49,8 +49,13 @@ def _kept(replaced: list[str]) -> list[dict[str, object]]:
     return [row for row in json.loads(RESULTS.read_text()) if row.get("group") not in replaced]
 
 
+def _baseline(row: dict[str, object]) -> str:
+    baseline = row.get("baseline")
+    return f"{baseline:,.6g}" if isinstance(baseline, float | int) else str(baseline or "")
+
+
 def _line(row: dict[str, object]) -> str:
-    ratio = f"  ({row['ratio']:.3g} × the baseline {row['baseline']})" if row.get("ratio") is not None else ""
+    ratio = f"  ({row['ratio']:.3g} × the baseline {_baseline(row)})" if row.get("ratio") is not None else ""
     return f"{row['name']}: {row['value']:,.6g} {row['unit']}{ratio}"
 
 
@@ -65,7 +70,7 @@ def _write_page(results: list[dict[str, object]]) -> None:
     """Put the table between the marks of the page, so that text and figures cannot drift apart."""
     rows = "\n".join(
         f"| {row['group']} | {row['name']} | {row['value']:,.6g} {row['unit']} | "
-        f"{row.get('baseline') or ''} | {'' if row.get('ratio') is None else format(row['ratio'], '.3g')} |"
+        f"{_baseline(row)} | {'' if row.get('ratio') is None else format(row['ratio'], '.3g')} |"
         for row in sorted(results, key=lambda row: NAMES.index(str(row["group"])))
     )
     table = (

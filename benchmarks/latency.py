@@ -85,8 +85,8 @@ def run() -> list[dict[str, object]]:
     rows = []
     with _embedded() as bootstrap:
         rows += _measure("embedded broker", bootstrap, embedded=True)
-    with tempfile.TemporaryDirectory() as folder, apache_kafka(Path(folder)) as server:
-        rows += _measure("Apache Kafka", str(server), embedded=False)
+    with tempfile.TemporaryDirectory() as folder, apache_kafka(Path(folder)) as kafka:
+        rows += _measure("Apache Kafka", kafka.bootstrap, embedded=False)
     return rows
 
 
