@@ -15,13 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from tests.kafka_server import apache_kafka
 
 from genesis.connectors import frames, settings
 from genesis.connectors.broker import EmbeddedBroker
 from genesis.connectors.kafka import FrameConsumer, FrameProducer, ensure_topics
 from genesis.operators import records, topics
 from genesis.operators.topics import shard_of
+from tests.kafka_server import apache_kafka
 
 SHARDS = 2
 SYMBOLS = [f"SYM{number:02}USDT".encode() for number in range(20)]
