@@ -61,6 +61,7 @@ class _Cursor:
     """One partition being read. ``attached`` is False until its topic has been found.
 
     ``jump`` is the frame that did not follow the last one; seen again after a check, it is taken.
+    ``usual`` is the last header of the frame that should come next, when nothing else is to be looked at.
     """
 
     def __init__(self, topic: Topic, partition: int, position: Position | None) -> None:
@@ -69,6 +70,7 @@ class _Cursor:
         self.attached = False
         self.restarted = False
         self.jump: tuple[str, int] | None = None
+        self.usual: tuple[str, bytes] | None = None
 
     def follows(self, session: str, frame: int) -> bool:
         """Say whether a frame may follow what was read, or was already found to come after a loss."""
@@ -187,6 +189,13 @@ class FrameConsumer:
         at = cursor.position
         assert at is not None
         headers = cast("list[tuple[str, bytes]]", raw.headers() or [])
+        if headers and headers[-1] == cursor.usual:  # the hot path
+            generation, log_id, _, session, frame = at
+            at = cursor.position = Position(generation, log_id, (raw.offset() or 0) + 1, session, frame + 1)
+            cursor.usual = (FRAME_HEADER, f"{session}:{frame + 2}".encode())
+            found.append(Message(cursor.topic, cursor.partition, at, raw.value() or b"", headers, False))
+            return True
+        cursor.usual = None
         session, frame = at.session, -1
         for name, value in headers:
             if name == FRAME_HEADER:
@@ -206,6 +215,7 @@ class FrameConsumer:
             value = raw.value() or b""
             found.append(Message(cursor.topic, cursor.partition, cursor.position, value, headers, restarted))
             cursor.restarted, cursor.jump = False, None
+            cursor.usual = (FRAME_HEADER, f"{session}:{newest + 1}".encode()) if frame >= 0 else None
         return True
 
     def _changed(self) -> bool:
@@ -248,7 +258,7 @@ class FrameConsumer:
 
     def _locate(self, cursor: _Cursor, existing: list[int], ids: dict[str, str]) -> None:
         at = cursor.position
-        cursor.attached = bool(existing)
+        cursor.attached, cursor.usual = bool(existing), None
         if not existing:
             return
         if at is not None and at.generation in existing:
