@@ -326,8 +326,9 @@ def positions(wires: Wires, keys: list[tuple[str, int]]) -> dict[tuple[str, int]
     found: dict[tuple[str, int], Position | None] = {}
     try:
         for name in {name for name, _ in keys}:
-            known = open_table(client, wires.database, topics.BY_NAME[name]).positions()
-            found |= {key: known.get(key[1]) for key in keys if key[0] == name}
+            partitions = [partition for topic, partition in keys if topic == name]
+            known = open_table(client, wires.database, topics.BY_NAME[name]).positions(partitions)
+            found |= {(name, partition): known.get(partition) for partition in partitions}
     finally:
         client.close()
     return found

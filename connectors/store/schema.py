@@ -30,6 +30,9 @@ LOG_FIELDS = (
 
 INSERTED_AT = "inserted_at"
 
+WIDE_ROW_BYTES = 300
+"""Rows wider than this are read and merged in smaller portions, which takes half the memory."""
+
 RECORD_ORDER = {"dead_letters": ("id",), "health": ("component", "recv_ns", "id")}
 """Sorting key of the JSON topics' tables; ``id`` alone is the row's identity."""
 
@@ -98,6 +101,8 @@ class Table(NamedTuple):
 
     def _settings(self) -> list[str]:
         settings = ["min_bytes_for_wide_part = 33554432"]
+        if self.dtype is not None and self.dtype.itemsize > WIDE_ROW_BYTES:
+            settings.append("index_granularity = 1024")
         return [*settings, "ttl_only_drop_parts = 1"] if self.ttl_days else settings
 
 

@@ -6,6 +6,7 @@ or nothing. Nothing about progress is kept anywhere else: where to read on is a 
 """
 
 import io
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -28,9 +29,10 @@ so that two connections may stamp one update a fraction of a second apart."""
 SPANS_MAX = 8
 """A batch whose times lie far apart is asked for in at most so many spans."""
 
-POSITION_DAYS = 8
-"""Positions are looked for in the rows of so many days before the newest; an older one is of no use,
-because brokers keep messages for a week. Without one a partition is read from its oldest message."""
+POSITION_HOURS = (1, 24, 192)
+"""Positions are looked for in the rows of so many hours before the newest row, the next span only when
+a partition was not found. None older: brokers keep messages for a week. Without one a partition is
+read from its oldest message."""
 
 EMPTY = "''"
 """An empty string in SQL."""
@@ -63,19 +65,25 @@ class StoreTable:
         self._places: list[tuple[int, Position]] = []
         self._sizes: list[int] = []
 
-    def positions(self) -> dict[int, Position]:
-        """Return where to read on, by partition, according to the rows themselves.
+    def positions(self, partitions: Iterable[int]) -> dict[int, Position]:
+        """Return where to read on in these partitions, as far as the rows themselves tell.
 
         That is the message of the newest row itself, not the one after it: its watermark, which may
         be the final one, is not stored.
         """
-        since = f"(SELECT max({INSERTED_AT}) FROM {self._name}) - INTERVAL {POSITION_DAYS} DAY"
-        found = self._client.query(
-            "SELECT log_partition, argMax((log_generation, log_id, log_offset), "
-            f"({INSERTED_AT}, log_generation, log_offset)) FROM {self._name} "
-            f"WHERE {INSERTED_AT} >= {since} GROUP BY log_partition"
-        ).result_rows
-        return {partition: Position(*place) for partition, place in found}
+        wanted = set(partitions)
+        found: dict[int, Position] = {}
+        for hours in POSITION_HOURS:
+            if found.keys() >= wanted:
+                break
+            since = f"(SELECT max({INSERTED_AT}) FROM {self._name}) - INTERVAL {hours} HOUR"
+            rows = self._client.query(
+                "SELECT log_partition, argMax((log_generation, log_id, log_offset), "
+                f"({INSERTED_AT}, log_generation, log_offset)) FROM {self._name} "
+                f"WHERE {INSERTED_AT} >= {since} GROUP BY log_partition"
+            ).result_rows
+            found = {partition: Position(*place) for partition, place in rows}
+        return {partition: found[partition] for partition in wanted & found.keys()}
 
     def count(self) -> int:
         """Return how many rows the table has."""

@@ -152,8 +152,8 @@ GROUPS: tuple[tuple[View, ...], ...] = (*(rollup.views for rollup in ROLLUPS), (
 def heal(client: Client, database: str) -> None:
     """Offer every rollup the newest rows of its source, all of them when it has none yet."""
     for rollup in ROLLUPS:
-        where = (
-            f"{INSERTED_AT} >= (SELECT max({INSERTED_AT}) FROM {{db}}.{rollup.source}) "
-            f"- INTERVAL {HEALED_HOURS} HOUR OR (SELECT count() FROM {{db}}.{rollup.name}_data) = 0"
-        )
-        client.command(rollup.offer(where).format(db=quoted(database)))
+        db = quoted(database)
+        has_rows = client.query(f"SELECT count() > 0 FROM {db}.{rollup.name}_data").result_rows[0][0]
+        newest = f"(SELECT max({INSERTED_AT}) FROM {db}.{rollup.source})"
+        where = f"{INSERTED_AT} >= {newest} - INTERVAL {HEALED_HOURS} HOUR" if has_rows else "1"
+        client.command(rollup.offer(where).format(db=db))

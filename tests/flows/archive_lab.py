@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from genesis.connectors import broker
-from genesis.connectors.kafka import FrameProducer
+from genesis.connectors.kafka import FrameProducer, ensure_topics
 from genesis.operators import topics
 from genesis.operators.records import WATERMARK_FINAL_NS
 from genesis.operators.topics import Topic
@@ -34,14 +34,31 @@ except Exception as error:
 class Lab:
     """One broker, one producer, and store processes on any number of data folders."""
 
-    def __init__(self) -> None:
-        port = broker.free_port()
-        self.bootstrap = f"127.0.0.1:{port}"
-        quiet = subprocess.DEVNULL
-        self._broker = subprocess.Popen(broker.command(port), stdout=quiet, stderr=quiet)
-        broker.await_ready(self.bootstrap, self._broker)
-        self.producer = FrameProducer(self.bootstrap, SHARDS, embedded=False, name="lab")
+    def __init__(self, *, generation_bytes: int = 0) -> None:
+        self._port = broker.free_port()
+        self.bootstrap = f"127.0.0.1:{self._port}"
+        self._start_broker()
+        self.producer = FrameProducer(
+            self.bootstrap,
+            SHARDS,
+            embedded=generation_bytes > 0,
+            generation_bytes=generation_bytes,
+            name="lab",
+        )
         self._started: list[subprocess.Popen[str]] = []
+
+    def _start_broker(self) -> None:
+        quiet = subprocess.DEVNULL
+        self._broker = subprocess.Popen(broker.command(self._port), stdout=quiet, stderr=quiet)
+        broker.await_ready(self.bootstrap, self._broker)
+
+    def forget(self) -> None:
+        """Kill the broker, which forgets everything, and start it again at the same place."""
+        self._broker.kill()
+        self._broker.wait()
+        self._start_broker()
+        ensure_topics(self.bootstrap, SHARDS, timeout_s=WAIT_S)
+        self.producer = FrameProducer(self.bootstrap, SHARDS, embedded=False, name="lab")
 
     def send_all(self, topic: Topic, parts: list[tuple[int, Any]]) -> None:
         """Send frames of rows, each to a partition."""

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from genesis.connectors.frames import encode_headers
-from genesis.connectors.kafka import Log
+from genesis.connectors.kafka import Log, QueueFull
 from genesis.operators import topics
 from genesis.operators.records import DeadLetter
 from genesis.operators.topics import Topic
 from tests.connectors.store import samples
 from tests.flows.archive_lab import ROW_TOPICS, SHARDS, WAIT_S, Archiving, Lab
+
+pytestmark = pytest.mark.timeout(180)
 
 LOG_COLUMNS = "log_id, log_generation, log_partition, log_offset, inserted_at"
 """Where a row came from, which is not the same in two runs."""
@@ -223,6 +225,49 @@ def test_killed_while_it_stops_it_loses_nothing(lab: Lab, tmp_path: Path) -> Non
     archive.kill_after(0.1)
     again = lab.start(tmp_path)
     assert until(lambda: digest(again, topics.TRADES)[:2] == (50_000, 50_000), "all rows")
+
+
+def test_a_broker_that_forgot_everything_is_read_anew_and_repeats_are_left_out(
+    lab: Lab, tmp_path: Path
+) -> None:
+    rows = samples.rows(topics.TRADES, 2_000)
+    archive = lab.start(tmp_path)
+    lab.send_all(topics.TRADES, sharded(topics.TRADES, rows[:1_500], 100))
+    until(lambda: digest(archive, topics.TRADES)[0] == 1_500, "the first rows")
+    lab.forget()
+    lab.send_all(topics.TRADES, sharded(topics.TRADES, rows[500:], 100))
+    until(lambda: digest(archive, topics.TRADES)[:2] == (2_000, 2_000), "the rows of both logs")
+    (logs,) = archive.ask("SELECT uniqExact(log_id) FROM genesis.trades")
+    assert logs == [2]
+
+
+def test_what_is_stored_is_released_so_that_the_embedded_broker_may_forget_it(tmp_path: Path) -> None:
+    lab = Lab(generation_bytes=50_000)
+    try:
+        archive = lab.start(tmp_path, embedded_broker=True)
+        rows = samples.rows(topics.LIQUIDITY, 8_000)
+        frames = [(part % SHARDS, rows[at : at + 200]) for part, at in enumerate(range(0, rows.size, 200))]
+        for number, (partition, part) in enumerate(frames):
+            until(lambda at=partition, part=part, n=number: accepted(lab, at, part, n), "room in the broker")
+        assert lab.producer.flush(WAIT_S) == 0
+        until(lambda: digest(archive, topics.LIQUIDITY)[:2] == (8_000, 8_000), "all rows")
+        (generations,) = archive.ask("SELECT uniqExact(log_generation) FROM genesis.liquidity")
+        assert generations[0] > 3
+        names = Log(lab.bootstrap, "lab").names()
+        assert topics.LIQUIDITY.full_name not in names, "the first generation is still there"
+    finally:
+        lab.close()
+
+
+def accepted(lab: Lab, partition: int, rows: Any, watermark_ns: int) -> bool:
+    """Send a frame; say whether there was room for it."""
+    try:
+        lab.producer.send(topics.LIQUIDITY, partition, rows, watermark_ns)
+        lab.producer.poll()
+    except QueueFull:
+        lab.producer.poll()
+        return False
+    return True
 
 
 def _raw_producer(lab: Lab) -> Any:

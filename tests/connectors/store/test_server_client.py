@@ -110,7 +110,7 @@ def test_the_archive_writes_to_a_server_by_the_same_code(configured: settings.Se
                 assert table.flush() == Stored(200, 0), topic.name
                 table.add(samples.message(topic, rows, 5))
                 assert table.flush() == Stored(0, 200), topic.name
-                assert table.positions() == {0: Position(0, "log-1", 4)}
+                assert table.positions([0]) == {0: Position(0, "log-1", 4)}
         health = Health(id="a", recv_ns=1, component="feed", state="ok", detail="", figures={"lag_ms": 0.5})
         table = open_table(client, "genesis", topics.HEALTH)
         message = Message(

@@ -77,11 +77,11 @@ def test_a_failed_flush_keeps_what_waits(client: Client, table: tables.StoreTabl
 
 
 def test_positions_are_where_the_newest_rows_came_from(client: Client, table: tables.StoreTable) -> None:
-    assert table.positions() == {}
+    assert table.positions([0, 1]) == {}
     for partition, offset, seed in ((0, 7, 1), (0, 9, 2), (1, 3, 3)):
         table.add(samples.message(TRADES, samples.rows(TRADES, 5, seed), offset, partition=partition))
     table.flush()
-    assert table.positions() == {0: Position(0, "log-1", 9), 1: Position(0, "log-1", 3)}
+    assert table.positions([0, 1, 2]) == {0: Position(0, "log-1", 9), 1: Position(0, "log-1", 3)}
 
 
 def test_the_position_is_in_the_log_that_was_read_last(client: Client, table: tables.StoreTable) -> None:
@@ -90,7 +90,16 @@ def test_the_position_is_in_the_log_that_was_read_last(client: Client, table: ta
     )
     table.add(samples.message(TRADES, samples.rows(TRADES, 5, 2), 3, log_id="new"))
     table.flush()
-    assert table.positions() == {0: Position(0, "new", 3)}
+    assert table.positions([0]) == {0: Position(0, "new", 3)}
+
+
+def test_a_partition_that_is_quiet_for_days_is_found_too(client: Client, table: tables.StoreTable) -> None:
+    for trade_id, partition, days in ((1, 0, 0), (2, 1, 3), (3, 2, 30)):
+        client.command(
+            "INSERT INTO trades (trade_id, log_offset, log_partition, inserted_at) "
+            f"VALUES ({trade_id}, 5, {partition}, now() - INTERVAL {days} DAY)"
+        )
+    assert table.positions([0, 1, 2]).keys() == {0, 1}
 
 
 @pytest.mark.parametrize("topic", [topics.BARS, topics.CORRELATION, topics.GAPS, topics.MARKET_STATE])
