@@ -142,7 +142,9 @@ def _produce(producer: Producer, name: str, value: bytes, headers: frames.Header
 def measure_flow(bootstrap: str, frame_rows: int, count: int) -> float:
     """Return the ticks a second of the market flow."""
     _fill(bootstrap, frame_rows, count)
-    program = "from genesis.connectors import settings as s; from genesis.flows import market; market.main(s.read())"
+    program = (
+        "from genesis.connectors.settings import read; from genesis.flows.market import main; main(read())"
+    )
     with tempfile.TemporaryDirectory() as folder:
         environment = {
             "GENESIS_DATA": folder,
