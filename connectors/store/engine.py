@@ -97,6 +97,10 @@ class Engine:
         """Return a new chDB connection that can only read, within limits that no query can change."""
         return self._chdb.connect(self._address({**limits, "readonly": 1}))
 
+    def stop_statements(self) -> None:
+        """Have every statement that runs now end with an error, apart from this one."""
+        self._keeper.query("KILL QUERY WHERE query_id != queryID() ASYNC FORMAT Null")
+
     @functools.cached_property
     def refused_functions(self) -> frozenset[str]:
         """Table functions of this engine that a statement from outside may not call."""

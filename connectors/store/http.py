@@ -8,8 +8,10 @@ A web page must not read the store through its visitor's browser, not even by gi
 our address (DNS rebinding): requests that name another host or come from another origin are refused.
 """
 
+import contextlib
 import json
 import secrets
+import socket
 import socketserver
 import threading
 import time
@@ -34,6 +36,9 @@ QUERY_WAIT_S = 30.0
 CONNECTIONS_MAX = 64
 """Open connections; further ones are closed at once."""
 
+CLOSE_S = 10.0
+"""Longest wait for the statements that run when the store is closed."""
+
 IDLE_S = 300.0
 """A connection that says nothing for so long is closed."""
 
@@ -56,7 +61,8 @@ class StoreServer(ThreadingHTTPServer):
         self.engine = engine
         self.version, self.timezone = self._facts()
         self.turns = threading.BoundedSemaphore(QUERIES_MAX)
-        self._connections = threading.BoundedSemaphore(CONNECTIONS_MAX)
+        self._open: set[socket.socket] = set()
+        self._ended = threading.Event()
         super().__init__((HOST, port), _Handler)
         self._thread = threading.Thread(
             target=self.serve_forever, args=(0.1,), name="store-http", daemon=True
@@ -69,12 +75,22 @@ class StoreServer(ThreadingHTTPServer):
         return f"http://{HOST}:{self.server_address[1]}"
 
     def close(self) -> None:
-        """Accept no more requests, and wait a little for those that run."""
+        """End all connections and what runs on them.
+
+        A thread that was still inside the engine while the process ends would take it down with a
+        fault, so all of them are waited for.
+        """
         self.shutdown()
         self.server_close()
-        deadline_s = time.monotonic() + 2.0
-        for _ in range(QUERIES_MAX):
-            self.turns.acquire(timeout=max(deadline_s - time.monotonic(), 0.0))
+        deadline_s = time.monotonic() + CLOSE_S
+        while self._open and time.monotonic() < deadline_s:
+            with contextlib.suppress(Exception):  # the engine may be past it, on a full disk for instance
+                self.engine.stop_statements()
+            for connection in list(self._open):
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+            self._ended.wait(0.1)
+            self._ended.clear()
 
     def server_bind(self) -> None:
         """Bind without the search for this machine's name that http.server makes."""
@@ -83,7 +99,8 @@ class StoreServer(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Start a thread for a connection, or close it when there are too many."""
-        if self._connections.acquire(blocking=False):
+        if len(self._open) < CONNECTIONS_MAX:
+            self._open.add(request)
             super().process_request(request, client_address)
         else:
             self.shutdown_request(request)
@@ -93,7 +110,8 @@ class StoreServer(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._connections.release()
+            self._open.discard(request)
+            self._ended.set()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing when a client has gone away in the middle."""

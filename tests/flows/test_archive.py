@@ -1,7 +1,10 @@
 """The archive stores every row once, whatever comes again and whenever it is killed."""
 
+import contextlib
+import http.client
 import random
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -192,6 +195,27 @@ def test_asked_to_end_it_stores_what_it_has_read(lab: Lab, tmp_path: Path) -> No
     until(lambda: archive.ask(lags) == [[100]], "the first rows")
     assert archive.stop() == 0
     assert "stopped" in archive.said
+
+
+def test_asked_to_end_it_does_not_wait_for_questions_that_never_end(lab: Lab, tmp_path: Path) -> None:
+    archive = lab.start(tmp_path)
+    asked = threading.Barrier(4)
+
+    def ask_for_ever(statement: bytes) -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            connection = http.client.HTTPConnection(archive.url.removeprefix("http://"))
+            connection.request("POST", "/", statement)
+            asked.wait(WAIT_S)
+            connection.getresponse().read(1_000)
+            time.sleep(WAIT_S)  # a client that reads no further
+
+    endless = b"SELECT count() FROM numbers(1000000000000000)"
+    for statement in (endless, endless, b"SELECT number FROM system.numbers"):
+        threading.Thread(target=ask_for_ever, args=(statement,), daemon=True).start()
+    asked.wait(WAIT_S)
+    running = "SELECT count() FROM system.processes WHERE query LIKE '%numbers%'"
+    until(lambda: archive.ask(running)[0][0] >= 3, "the questions to run")
+    assert archive.stop() == 0
 
 
 def test_a_locked_store_is_refused_with_the_holder_and_a_remedy(lab: Lab, tmp_path: Path) -> None:
