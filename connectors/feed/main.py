@@ -12,6 +12,7 @@ from genesis.connectors.feed.binance import BinanceAdapter
 from genesis.connectors.feed.feed import Feed
 from genesis.connectors.feed.health import Reporter
 from genesis.connectors.feed.venue import FeedError, Offer, VenueAdapter
+from genesis.connectors.feed.warm import warm_up
 from genesis.connectors.feed.websocket import new_session
 from genesis.connectors.kafka import FrameProducer
 from genesis.connectors.process import announce_ready
@@ -178,5 +179,6 @@ async def work(settings: Settings) -> int:
 
 def run(settings: Settings) -> int:
     """Run the feed in this process and return its exit status."""
+    warm_up()
     metrics.serve(settings.metrics_port)
     return asyncio.run(work(settings))
