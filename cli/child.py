@@ -73,6 +73,7 @@ class Child:
         self._started_s = 0.0
         self.pause_s = 0.0
         self._ready: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._reader = threading.Thread()
         self.process: subprocess.Popen[bytes] | None = None
         self.state = "stopped"
         self.restarts = 0
@@ -97,7 +98,8 @@ class Child:
             preexec_fn=_die_with_parent,  # noqa: PLW1509 - the supervisor starts children from its main thread only
         )
         if self.process.stdout is not None:
-            threading.Thread(target=self._read, args=(self.process.stdout, log), daemon=True).start()
+            self._reader = threading.Thread(target=self._read, args=(self.process.stdout, log), daemon=True)
+            self._reader.start()
         else:
             log.close()
 
@@ -117,8 +119,10 @@ class Child:
             try:
                 facts = self._ready.get(timeout=0.05)
             except queue.Empty:
-                if self.process is not None and self.process.poll() is not None and self._ready.empty():
-                    return None
+                if self.process is not None and self.process.poll() is not None:
+                    self._reader.join()  # what it said last may not have been read yet
+                    if self._ready.empty():
+                        return None
             else:
                 self.state = "running"
                 return facts
