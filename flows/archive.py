@@ -6,16 +6,13 @@ a question to the store, so there is no recovery folder: whenever the process en
 the next one goes on behind the newest stored row, and what comes twice is stored once.
 """
 
-import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import bytewax.operators as op
-import msgspec
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
@@ -24,14 +21,21 @@ from bytewax.run import cli_main
 from genesis.connectors import logs, process
 from genesis.connectors.dead_letters import dead_letter
 from genesis.connectors.frames import FrameError
-from genesis.connectors.kafka import FrameConsumer, FrameProducer, Message, Position, QueueFull, ensure_topics
+from genesis.connectors.kafka import FrameConsumer, FrameProducer, Message, Position, ensure_topics
 from genesis.connectors.settings import Settings, SettingsError
-from genesis.connectors.store.errors import StoreBusy, explain
+from genesis.connectors.store.archiving import (
+    Ending,
+    Wires,
+    patiently,
+    positions,
+    report,
+    send_letter,
+    sent_ns,
+)
 from genesis.connectors.store.opening import Store, open_store
 from genesis.connectors.store.progress import COMPONENT, Progress
-from genesis.connectors.store.tables import RecordTable, StoreTable, open_table
+from genesis.connectors.store.tables import RecordTable, open_table
 from genesis.operators import topics
-from genesis.operators.records import DeadLetter
 from genesis.operators.topics import Topic
 
 POLL_MESSAGES = 1_024
@@ -49,11 +53,6 @@ BATCH_BYTES = 8 << 20
 BATCH_WAIT_S = 1.0
 """Longest time that a message waits for its insert."""
 
-BUSY_WAIT_S = 60.0
-"""How long a busy store is asked again before the process gives up, and is started anew."""
-
-BUSY_PAUSE_FIRST_S, BUSY_PAUSE_MOST_S = 0.1, 5.0
-
 RELEASE_EVERY_S = 1.0
 """Pause between two notices to the broker of what is stored."""
 
@@ -63,64 +62,6 @@ class Parcel(NamedTuple):
 
     shard: int
     messages: tuple[Message, ...]
-
-
-class Consumer(Protocol):
-    """What the source needs of a `kafka.FrameConsumer`."""
-
-    def poll(self, most: int, timeout_s: float = 0.0) -> list[Message]:
-        """Return up to ``most`` messages."""
-
-    def release(self, positions: dict[tuple[str, int], Position | None]) -> None:
-        """Say that nothing before these positions will be asked for again."""
-
-    def close(self) -> None:
-        """Leave the broker."""
-
-
-class Reports(Protocol):
-    """What the flow needs of a `kafka.FrameProducer`."""
-
-    def send_record(self, topic: Topic, record: msgspec.Struct) -> None:
-        """Queue one JSON record."""
-
-    def poll(self) -> None:
-        """Serve delivery reports."""
-
-    def flush(self, timeout_s: float) -> int:
-        """Wait for delivery; return how many messages still wait."""
-
-
-class Ending:
-    """When the flow is to end, and the failure that ends it, if any.
-
-    A step of Bytewax that raises takes the whole process with it when another step raises while it
-    is being closed, as several do on a full disk. So a failure is noted here, the flow ends in good
-    order, and the failure is raised behind it.
-    """
-
-    def __init__(self, stopping: threading.Event) -> None:
-        self.stopping = stopping
-        self.failure: Exception | None = None
-
-    def fail(self, failure: Exception) -> None:
-        """End the flow because of this; later failures follow from the first."""
-        self.failure = self.failure or failure
-        self.stopping.set()
-
-
-class Wires(NamedTuple):
-    """What connects the flow to the world."""
-
-    shards: int
-    database: str
-    store: Store
-    consume: Callable[[dict[tuple[str, int], Position | None]], Consumer]
-    reports: Reports
-    progress: Progress
-    ending: Ending
-    summary: Path
-    """Written when a replay has come to its end."""
 
 
 def parts_of(shard: int) -> list[tuple[str, int]]:
@@ -133,25 +74,26 @@ def parts_of(shard: int) -> list[tuple[str, int]]:
 
 
 class ArchiveSource(FixedPartitionedSource[tuple[str, Parcel], None]):
-    """Reads all topics, one partition a shard."""
+    """Reads all topics, one partition a shard, from where the store has their newest rows."""
 
     def __init__(self, wires: Wires) -> None:
         self._wires = wires
+        self._starts = positions(wires, [key for shard in range(wires.shards) for key in parts_of(shard)])
 
     def list_parts(self) -> list[str]:
         """Return one partition a shard."""
         return [str(shard) for shard in range(self._wires.shards)]
 
     def build_part(self, _step_id: str, for_part: str, _resume_state: None) -> "_Source":
-        """Return the partition, at the position that the store tells."""
-        return _Source(self._wires, int(for_part))
+        """Return the partition of a shard."""
+        keys = parts_of(int(for_part))
+        return _Source(self._wires, int(for_part), {key: self._starts[key] for key in keys})
 
 
 class _Source(StatefulSourcePartition[tuple[str, Parcel], None]):
-    def __init__(self, wires: Wires, shard: int) -> None:
-        self._wires, self._shard = wires, shard
-        self._keys = parts_of(shard)
-        self._consumer = wires.consume(positions(wires, self._keys))
+    def __init__(self, wires: Wires, shard: int, starts: dict[tuple[str, int], Position | None]) -> None:
+        self._wires, self._shard, self._keys = wires, shard, tuple(starts)
+        self._consumer = wires.consume(starts)
         self._awake: datetime | None = None
         self._nudged_s = self._released_s = time.monotonic()
 
@@ -275,7 +217,7 @@ class _Sink(StatefulSinkPartition[Parcel, None]):
         """Send a message to the dead letters; a bad dead letter goes straight into their table."""
         at = message.position
         source = f"{self._topic.full_name}/{message.partition}/{at.log_id}/{at.offset - 1}"
-        letter = dead_letter(source, error.reason, error.detail, message.value, _sent_ns(message))
+        letter = dead_letter(source, error.reason, error.detail, message.value, sent_ns(message))
         self._wires.progress.refused()
         self._log.warning(
             "a message could not be used", source=source, reason=error.reason, detail=error.detail
@@ -293,90 +235,6 @@ class _Sink(StatefulSinkPartition[Parcel, None]):
         if self._reached:
             self._wires.progress.settled(self._topic, self._reached, self._watermarks_ns)
         self._reached, self._watermarks_ns, self._oldest_sent_ns = {}, {}, 0
-
-
-def patiently(wires: Wires, table: StoreTable) -> tuple[int, int]:
-    """Flush a table, again and again while the store is busy; return rows stored and rows it had.
-
-    Raises
-    ------
-    StoreError
-        When the store is full, refuses, or stays busy too long.
-    """
-    until_s = time.monotonic() + BUSY_WAIT_S
-    pause_s = BUSY_PAUSE_FIRST_S
-    while True:
-        try:
-            return table.flush()
-        except Exception as error:
-            failure = explain(error, wires.store.where)
-            if (
-                not isinstance(failure, StoreBusy)
-                or time.monotonic() > until_s
-                or wires.ending.stopping.is_set()
-            ):
-                raise failure from error
-        wires.ending.stopping.wait(pause_s)
-        pause_s = min(2.0 * pause_s, BUSY_PAUSE_MOST_S)
-
-
-def positions(wires: Wires, keys: list[tuple[str, int]]) -> dict[tuple[str, int], Position | None]:
-    """Return where to read on in these partitions, according to the store; None for the beginning."""
-    client = wires.store.connect()
-    found: dict[tuple[str, int], Position | None] = {}
-    try:
-        for name in {name for name, _ in keys}:
-            partitions = [partition for topic, partition in keys if topic == name]
-            known = open_table(client, wires.database, topics.BY_NAME[name]).positions(partitions)
-            found |= {(name, partition): known.get(partition) for partition in partitions}
-    finally:
-        client.close()
-    return found
-
-
-def send_letter(wires: Wires, letter: DeadLetter) -> None:
-    """Queue a dead letter, waiting while the producer's queue is full."""
-    while True:
-        try:
-            wires.reports.send_record(topics.DEAD_LETTERS, letter)
-        except QueueFull:
-            wires.reports.poll()
-            if wires.ending.stopping.wait(BUSY_PAUSE_FIRST_S):
-                return
-        else:
-            return
-
-
-def report(wires: Wires) -> None:
-    """Send a health report when it is time, and write the summary when a replay has ended."""
-    complete = wires.progress.complete
-    health = wires.progress.report("complete" if complete else "ok")
-    if health is not None:
-        with contextlib.suppress(QueueFull):  # the next one comes in a second
-            wires.reports.send_record(topics.HEALTH, health)
-    wires.reports.poll()
-    if complete and not wires.summary.exists():
-        write_summary(wires)
-    elif not complete:
-        wires.summary.unlink(missing_ok=True)
-
-
-def write_summary(wires: Wires) -> None:
-    """Write how many rows every table has, all at once, for `genesis replay` to find."""
-    client = wires.store.connect()
-    try:
-        rows = {t.name: open_table(client, wires.database, t).count() for t in topics.ALL}
-    finally:
-        client.close()
-    scratch = wires.summary.with_suffix(".part")
-    scratch.write_bytes(msgspec.json.encode({"complete": True, "rows": rows}))
-    scratch.replace(wires.summary)
-
-
-def _sent_ns(message: Message) -> int:
-    """Return when a message was sent, 0 when it does not say: the same however often it is read."""
-    text = dict(message.headers).get("sent_ns", b"0")
-    return int(text) if text.isdigit() and len(text) < 20 else 0
 
 
 def add_archive(flow: Dataflow, wires: Wires) -> None:
