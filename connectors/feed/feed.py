@@ -292,11 +292,12 @@ class Feed:
 
     def send(self, *, also_empty: bool) -> None:
         """Hand rows to the producer; live, while it takes nothing, drop them and say so."""
+        before = self.outbox.frames_sent
         self.outbox.flush(self._watermarks(), also_empty=also_empty)
         self.producer.poll()
         if not self.outbox.is_losing:
             return
-        if not self.outbox.is_blocked:
+        if self.outbox.frames_sent > before and not self.outbox.is_blocked:
             self.outbox.is_losing = self.gaps.is_losing = False
             self._log.warning("the broker takes frames again")
             return

@@ -97,6 +97,8 @@ class Outbox:
     ----------
     is_losing
         Whether ticks are dropped because the broker takes nothing; the owner sets it.
+    frames_sent
+        Frames that the producer has taken.
     """
 
     def __init__(self, sender: Sender, shards: int, frame_rows: int) -> None:
@@ -108,6 +110,7 @@ class Outbox:
             for shard in range(shards)
         }
         self.is_losing = False
+        self.frames_sent = 0
         self._waiting: deque[tuple[Lane, bytes, int]] = deque()
         self._records: deque[tuple[Topic, msgspec.Struct]] = deque()
 
@@ -151,6 +154,7 @@ class Outbox:
                 array = np.frombuffer(rows, lane.topic.rows.dtype)
                 self._sender.send(lane.topic, lane.shard, array, watermark_ns)
                 self._waiting.popleft()
+                self.frames_sent += 1
                 metrics.FEED_ROWS.labels(lane.topic.name).inc(len(array))
             while self._records:
                 self._sender.send_record(*self._records[0])

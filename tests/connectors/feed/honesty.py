@@ -48,7 +48,7 @@ def assert_honest(running: Running, reference: Running) -> None:
         right = right[np.isin(ids(right, topic), have_ids)]
         if topic == "trades":
             assert all(np.array_equal(left[name], right[name]) for name in common), "a trade has changed"
-    _assert_promises_kept(running)
+    assert_promises_kept(running)
 
 
 def _is_explained(row: np.void, gaps: list[np.void]) -> bool:
@@ -67,7 +67,7 @@ def _is_before_the_first(row: np.void, rows: np.ndarray) -> bool:
     return len(mine) > 0 and bool(row["update_id"] < mine["update_id"].min())
 
 
-def _assert_promises_kept(running: Running) -> None:
+def assert_promises_kept(running: Running) -> None:
     for key, frames in running.kept.by_partition.items():
         promised = -(2**63)
         watermarks = running.kept.watermarks[key]

@@ -113,11 +113,11 @@ async def follow(
     meddle: Meddle | None = None,
     limits: Limits = QUICK,
     server: VenueServer | None = None,
-    kept: KeptProducer | None = None,
+    adapter: BinanceAdapter | None = None,
 ) -> Running:
     """Run a feed to the end of the replay, or until ``meddle`` is done; return what is left of it."""
-    kept = kept or KeptProducer()
-    adapter = BinanceAdapter(configured)
+    kept = KeptProducer()
+    adapter = adapter or BinanceAdapter(configured)
     async with new_session(adapter.hosts, adapter.headers) as session:
         feed = Feed(configured, adapter, kept, session, limits, Random(7))
         running = Running(feed, kept, server)

@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from genesis.connectors.feed.gaps import OpenGap
 from genesis.operators.records import GapReason, Market, StreamKind
 from tests.connectors.feed.offline import LATENESS_NS, OfflineFeed, lines
 
@@ -127,6 +128,17 @@ def test_an_untimed_quote_waits_for_the_clock_and_is_stamped_in_the_venues_time(
         (b"[1, 2]", "malformed_json"),
         (trade(1, symbol="DOGEUSDT"), "unknown_symbol"),
         (trade(1, p="many"), "unexpected_shape"),
+        (trade(1, p="nan"), "bad_value"),
+        (trade(1, p="0"), "bad_value"),
+        (trade(1, q="-1"), "bad_value"),
+        (trade(1, q="inf"), "bad_value"),
+        (trade(1, s="ETHUSDT"), "bad_value"),
+        (trade(1, T0_MS * 1_000), "bad_value"),
+        (trade(1, T=T0_MS + 60_000), "bad_value"),
+        (diff(5, 4), "bad_value"),
+        (diff(4, 5, bids=[["0", "1"]]), "bad_value"),
+        (diff(4, 5, bids=[["1", "-1"]]), "bad_value"),
+        (diff(4, 5, bids=[["one", "1"]]), "unexpected_shape"),
         (trade(1, t=None), "unexpected_shape"),
         (b'{"stream":"btcusdt@kline_1m","data":{"e":"kline"}}', "unknown_message"),
         (b'{"e":"somethingElse"}', "unknown_message"),
@@ -182,3 +194,71 @@ def test_silence_of_one_stream_is_a_gap_until_it_speaks_again(feed: OfflineFeed)
     assert (opened["reason"], opened["stream"]) == (GapReason.SILENCE, StreamKind.QUOTES)
     assert opened["start_ns"] == (T0_MS + 24_000) * MS_NS
     assert closed["end_ns"] == (T0_MS + 91_000) * MS_NS
+
+
+def test_a_quote_without_one_side_has_no_price_there(feed: OfflineFeed) -> None:
+    feed.message(trade(1), 0)
+    feed.message(quote(2).replace(b'"b":"1.5"', b'"b":"0.00000000"'), 0)
+    (row,) = feed.rows("quotes")
+    assert np.isnan(row["bid_price"])
+    assert row["ask_price"] == 1.6
+
+
+def test_a_venue_that_counts_anew_is_followed_and_the_break_is_a_gap(feed: OfflineFeed) -> None:
+    for number, at_ms in ((500, T0_MS), (501, T0_MS + 10), (1, T0_MS + 5_000), (2, T0_MS + 7_000)):
+        feed.message(trade(number, at_ms), 0)
+    assert feed.rows("trades")["trade_id"].tolist() == [500, 501, 1, 2]
+    opened, closed = feed.rows("gaps")
+    assert (opened["start_ns"], closed["end_ns"]) == ((T0_MS + 10) * MS_NS, (T0_MS + 5_000) * MS_NS)
+
+
+def test_a_late_quote_is_told_from_a_repeat(feed: OfflineFeed) -> None:
+    feed.message(trade(1), 0)
+    for number in (5, 9, 7, 9, 7, 5):
+        feed.message(quote(number), 0)
+    assert feed.rows("quotes")["update_id"].tolist() == [5, 9, 7]
+    assert feed.ingest.duplicates == 3
+
+
+def test_a_book_whose_sides_overlap_is_begun_again_and_never_shown(feed: OfflineFeed) -> None:
+    feed.message(diff(9, 11), 0)
+    assert feed.snapshot("BTCUSDT", b'{"lastUpdateId":10,"bids":[["1.0","5"]],"asks":[["2.0","5"]]}', 0)
+    feed.message(diff(12, 12, bids=[["2.0", "1"]]), 0)
+    assert feed.rows("book")["update_id"].tolist() == [11]
+    assert len(feed.asked) == 2
+    assert feed.rows("gaps")["reason"].tolist() == [GapReason.SEQUENCE]
+
+
+def test_an_unreadable_diff_leaves_the_book_as_it_was(feed: OfflineFeed) -> None:
+    feed.message(diff(9, 11), 0)
+    assert feed.snapshot("BTCUSDT", b'{"lastUpdateId":10,"bids":[["1.0","5"]],"asks":[["2.0","5"]]}', 0)
+    feed.message(diff(12, 12, bids=[["-1", "1"]]), 0)
+    feed.message(diff(12, 13, bids=[["1.5", "1"]]), 0)
+    assert feed.rows("book")["update_id"].tolist() == [11, 13]
+    assert len(feed.rows("gaps")) == 0
+
+
+def test_too_many_waiting_diffs_are_given_up_with_a_gap_and_hold_nothing_back() -> None:
+    feed = OfflineFeed(Market.SPOT, ["BTCUSDT"], waiting_max=4)
+    book = feed.ingest.books["BTCUSDT"]
+    for number in range(10, 13):
+        feed.message(diff(number, number), 0)
+    assert book.held_ns is not None
+    feed.message(diff(13, 13), 0)
+    assert book.held_ns is None
+    feed.message(diff(14, 14, T0_MS + 50), 0)
+    assert feed.snapshot("BTCUSDT", b'{"lastUpdateId":13,"bids":[["1.0","5"]],"asks":[["2.0","5"]]}', 0)
+    opened, closed = feed.rows("gaps")
+    assert opened["reason"] == GapReason.SNAPSHOT
+    assert (opened["start_ns"], closed["end_ns"]) == (T0_MS * MS_NS, (T0_MS + 50) * MS_NS)
+    assert feed.rows("book")["update_id"].tolist() == [14]
+
+
+def test_an_expected_gap_is_published_with_the_first_row_or_not_at_all(feed: OfflineFeed) -> None:
+    stream = feed.ingest.tickers["BTCUSDT"].trades
+    feed.gaps.expect(stream, OpenGap(T0_MS * MS_NS, GapReason.FEED_RESTART))
+    feed.message(trade(1, T0_MS - 1_000), 0)
+    assert len(feed.rows("gaps")) == 0
+    feed.gaps.expect(stream, OpenGap(T0_MS * MS_NS, GapReason.FEED_RESTART))
+    feed.message(trade(2, T0_MS + 1_000), 0)
+    assert feed.rows("gaps")["revision"].tolist() == [0, 1]
