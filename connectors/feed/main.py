@@ -12,9 +12,9 @@ from genesis.connectors.feed.binance import BinanceAdapter
 from genesis.connectors.feed.feed import Feed
 from genesis.connectors.feed.health import Reporter
 from genesis.connectors.feed.venue import FeedError, Offer, VenueAdapter
-from genesis.connectors.feed.viewing import ViewingProducer
 from genesis.connectors.feed.warm import warm_up
 from genesis.connectors.feed.websocket import new_session
+from genesis.connectors.kafka import FrameProducer
 from genesis.connectors.process import announce_ready
 from genesis.connectors.settings import Settings
 from genesis.operators.records import Market
@@ -154,7 +154,7 @@ async def work(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     adapter = BinanceAdapter(settings)
-    producer = ViewingProducer(
+    producer = FrameProducer(
         settings.broker,
         settings.shards,
         embedded=settings.embedded_broker,
