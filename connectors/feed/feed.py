@@ -388,6 +388,7 @@ class Feed:
                 book.give_up(self._now(connection))
         for connection in self.connections:
             connection.ingest.close_holes()
+            self.gaps.publish_all(self._now(connection))
         self._crowded.clear()
         await self.drain()
         self.outbox.finish()

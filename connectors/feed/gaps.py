@@ -92,6 +92,13 @@ class GapKeeper:
         self.open[stream] = gap._replace(is_published=True)
         self._write_opening(stream, gap, now)
 
+    def publish_all(self, now: Now) -> None:
+        """Publish every gap that is still only expected: no row has come that could have ended it."""
+        for stream, gap in tuple(self.open.items()):
+            if not gap.is_published:
+                self.open[stream] = gap._replace(is_published=True)
+                self._write_opening(stream, gap, now)
+
     def end(self, stream: Stream, end_ns: int, now: Now, next_id: int = 0) -> None:
         """Close the stream's gap, if it has one, with the first row after it."""
         gap = self.open.get(stream)

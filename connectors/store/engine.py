@@ -46,6 +46,11 @@ SERVER_SETTINGS = {
 }
 """What keeps the engine small; sizes in bytes."""
 
+TABLE_SETTINGS = {
+    "old_parts_lifetime": 60,  # seconds that a merged part stays on disk and in memory, instead of 480
+}
+"""Defaults for all tables of the embedded engine."""
+
 LOCK_FILE = "store.lock"
 FOLDER = "store"
 
@@ -134,10 +139,13 @@ class Engine:
         for left_over in incoming.iterdir():
             left_over.unlink()
         self._tempdir, tempfile.tempdir = tempfile.tempdir, str(incoming)
-        lines = [f"  <{name}>{value}</{name}>" for name, value in SERVER_SETTINGS.items()]
-        self._config_file.write_text(
-            "\n".join(["<clickhouse>", *lines, "</clickhouse>", ""]), encoding="utf-8"
-        )
+        settings = "".join(map(_element, SERVER_SETTINGS.items()))
+        tables = _element(("merge_tree", "".join(map(_element, TABLE_SETTINGS.items()))))
+        self._config_file.write_text(_element(("clickhouse", settings + tables)), encoding="utf-8")
+
+
+def _element(item: tuple[str, object]) -> str:
+    return f"<{item[0]}>{item[1]}</{item[0]}>\n"
 
 
 def _lock(data: Path) -> IO[str]:

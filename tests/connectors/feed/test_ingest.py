@@ -262,3 +262,10 @@ def test_an_expected_gap_is_published_with_the_first_row_or_not_at_all(feed: Off
     feed.gaps.expect(stream, OpenGap(T0_MS * MS_NS, GapReason.FEED_RESTART))
     feed.message(trade(2, T0_MS + 1_000), 0)
     assert feed.rows("gaps")["revision"].tolist() == [0, 1]
+
+
+def test_an_expected_gap_that_no_row_ends_is_published_open_at_the_end(feed: OfflineFeed) -> None:
+    stream = feed.ingest.tickers["BTCUSDT"].trades
+    feed.gaps.expect(stream, OpenGap(T0_MS * MS_NS, GapReason.FEED_RESTART))
+    feed.gaps.publish_all(feed.ingest.now)
+    assert feed.rows("gaps")["revision"].tolist() == [0]
