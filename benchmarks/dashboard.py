@@ -1,7 +1,8 @@
 """What the dashboard costs: processor time of itself and of the broker's share, and key to screen.
 
-Load: 50 symbols, so many quotes a second and a quarter as many trades in frames of 5 ms, liquidity
-ten times a second, and once a second all bars, states, correlations of three half-lives, and health.
+Load: 50 symbols, so many quotes a second and a quarter as many trades in frames of 5 ms, the view of
+them and of ten books a second, and once a second all bars, states, correlations of three half-lives,
+and health.
 The broker's share is the difference between two stretches with the dashboard and two without.
 """
 
@@ -18,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from genesis.connectors.broker import EmbeddedBroker
+from genesis.connectors.feed.viewing import View
 from genesis.connectors.kafka import FrameProducer, ensure_topics
 from genesis.operators import records, topics
 from genesis.operators.records import RowSchema
@@ -132,6 +134,7 @@ def _key_ms(session: Session, turn: int) -> float:
 def pump(bootstrap: str, rate_hz: int) -> None:
     """Produce the load until killed."""
     producer = FrameProducer(bootstrap, SHARDS, embedded=True, name="load")
+    view = View(producer.send)
     rehearsal = Rehearsal(SYMBOLS, quotes=1)
     owed, i, began_s = 0.0, 0, time.monotonic()
     while True:
@@ -139,7 +142,7 @@ def pump(bootstrap: str, rate_hz: int) -> None:
         if behind_s > 0:
             time.sleep(behind_s)
         owed += rate_hz * BEAT_S
-        _ticks(producer, rehearsal, int(owed), i)
+        _ticks(producer, view, rehearsal, int(owed), i)
         owed -= int(owed)
         if i % 20 == 0:
             _signals(producer, rehearsal, i // 20)
@@ -147,7 +150,7 @@ def pump(bootstrap: str, rate_hz: int) -> None:
         i += 1
 
 
-def _ticks(producer: FrameProducer, rehearsal: Rehearsal, count: int, beat: int) -> None:
+def _ticks(producer: FrameProducer, view: View, rehearsal: Rehearsal, count: int, beat: int) -> None:
     now_ns = START_NS + round(beat * BEAT_S * 1e9)
     chosen = np.random.default_rng(beat).integers(0, SYMBOLS, count)
     names = np.array([symbol for _, symbol in rehearsal.instruments])[chosen]
@@ -160,11 +163,26 @@ def _ticks(producer: FrameProducer, rehearsal: Rehearsal, count: int, beat: int)
             rows["ask_price"] = rehearsal.prices[chosen] * 1.0001
         for shard in range(SHARDS):
             producer.send(topic, shard, rows[shards[::share] == shard], now_ns - 250_000_000)
+        view.take(topic, rows)
+    if beat % 20 == 0:
+        view.take(topics.BOOK, _books(rehearsal, now_ns))
+    view.offer(now_ns - 250_000_000)
+
+
+def _books(rehearsal: Rehearsal, now_ns: int) -> np.ndarray:
+    books = records.BOOK.empty(SYMBOLS)
+    books["event_ns"], books["market"] = now_ns, records.Market.SPOT
+    books["symbol"] = [symbol for _, symbol in rehearsal.instruments]
+    for side, sign in (("bid", -1), ("ask", 1)):
+        away = 1.0 + sign * 1e-4 * np.arange(1, records.BOOK_LEVELS + 1)
+        books[f"{side}_price"], books[f"{side}_qty"] = rehearsal.prices[:, None] * away, 1.0
+        books[f"{side}_depth_qty"] = records.BOOK_LEVELS
+    return books
 
 
 def _signals(producer: FrameProducer, rehearsal: Rehearsal, step: int) -> None:
     for said in rehearsal.step(step):
-        if said.topic in (topics.QUOTES, topics.TRADES):
+        if said.topic is topics.VIEW:
             continue
         if isinstance(said.topic.schema, RowSchema):
             rows = np.frombuffer(said.value, said.topic.rows.dtype)

@@ -137,6 +137,7 @@ def markdown() -> str:
     ]
     for topic in topics.ALL:
         kept = f"{topic.ttl_days} days after storing" if topic.ttl_days else "for ever"
+        kept = kept if topic in topics.ARCHIVED else "not stored"
         parts.append(
             f"| [`{topic.full_name}`](#{topic.full_name.replace('.', '')}) | `{topic.tag}` "
             f"| {', '.join(f'`{name}`' for name in key_of(topic))} "

@@ -70,7 +70,7 @@ def parts_of(shard: int) -> list[tuple[str, int]]:
     >>> parts_of(1)
     [('trades', 1), ('quotes', 1), ('book', 1), ('gaps', 1), ('bars', 1), ('liquidity', 1)]
     """
-    return [(t.name, shard if t.sharded else 0) for t in topics.ALL if t.sharded or shard == 0]
+    return [(t.name, shard if t.sharded else 0) for t in topics.ARCHIVED if t.sharded or shard == 0]
 
 
 class ArchiveSource(FixedPartitionedSource[tuple[str, Parcel], None]):
@@ -145,7 +145,7 @@ class ArchiveSink(FixedPartitionedSink[Parcel, None]):
 
     def list_parts(self) -> list[str]:
         """Return one partition a topic."""
-        return [topic.name for topic in topics.ALL]
+        return [topic.name for topic in topics.ARCHIVED]
 
     def part_fn(self, item_key: str) -> int:
         """Return the place of a topic among the partitions, which Bytewax sorts."""

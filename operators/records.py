@@ -353,6 +353,31 @@ MARKET_STATE = RowSchema(
 )
 
 
+VIEW = RowSchema(
+    "view",
+    1,
+    ("market", "symbol", "second"),
+    "second",
+    (
+        Field("second", "<i8", "second of event time that it speaks of, s since the epoch"),
+        Field("tick_count", "<i8", "trades, quotes and books that it stands for"),
+        Field("trade_count", "<i8", "trades among them"),
+        Field("quote_ns", "<i8", "event time of the newest quote among them, ns since the epoch; 0 for none"),
+        Field("bid_price", "<f8", "its best bid in quote asset, NaN without a quote"),
+        Field("bid_qty", "<f8", "quantity at its best bid in base asset"),
+        Field("ask_price", "<f8", "its best ask in quote asset, NaN without a quote"),
+        Field("ask_qty", "<f8", "quantity at its best ask in base asset"),
+        Field("book_ns", "<i8", "event time of the newest book among them, ns since the epoch; 0 for none"),
+        Field("micro_price", "<f8", "its mid weighted by the opposite quantities, NaN without a book"),
+        Field("bid_depth_notional", "<f8", "its bid value in quote asset within 5, 10, 50 bps", length=3),
+        Field("ask_depth_notional", "<f8", "its ask value in quote asset within 5, 10, 50 bps", length=3),
+        Field("imbalance", "<f8", "bid minus ask over total quantity of its first 5 levels, in [-1, 1]"),
+        _SYMBOL,
+        _MARKET,
+    ),
+)
+
+
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A message that could not be used, with the reason. Nothing else is disturbed by it."""
 

@@ -81,7 +81,14 @@ TICKS = (TRADES, QUOTES, BOOK, GAPS)
 SIGNALS = (BARS, LIQUIDITY, CORRELATION, MARKET_STATE)
 """What the market flow writes."""
 
-ALL = (*TICKS, *SIGNALS, DEAD_LETTERS, HEALTH)
+VIEW = Topic(
+    "view", records.VIEW, "What a screen shows of the ticks, conflated, five times a second.", False, 0
+)
+
+ARCHIVED = (*TICKS, *SIGNALS, DEAD_LETTERS, HEALTH)
+"""What is stored; each has a table of its short name."""
+
+ALL = (*ARCHIVED, VIEW)
 
 BY_NAME = {topic.name: topic for topic in ALL}
 

@@ -20,6 +20,7 @@ from genesis.connectors.run_file import RunFile
 from genesis.operators import records, topics
 from genesis.operators.records import DeadLetter, Health, RowSchema
 from genesis.operators.topics import Topic
+from genesis.operators.view import symbol_words
 
 Rows = np.ndarray[Any, np.dtype[Any]]
 Ints = npt.NDArray[np.int64]
@@ -44,9 +45,11 @@ COUNT = np.dtype(
 )
 """Trades of one instrument in one second of event time."""
 
-TICKS = tuple(topic.name for topic in topics.TICKS)
-FRAMES = ("quotes", "trades", "liquidity", "bars", "correlation", "market_state", "gaps")
-"""Topics of rows that the screen reads. ``book`` is the widest of all and ``liquidity`` says enough of it."""
+TICKS = ("view", "gaps")
+"""Topics of the feed that the screen reads. The view holds what it can show of trades, quotes and books."""
+
+FRAMES = (*TICKS, "bars", "correlation", "market_state")
+"""Topics of rows that the screen reads."""
 
 
 class Message(Protocol):
@@ -80,7 +83,7 @@ class Batch:
     Attributes
     ----------
     rows
-        Rows by topic; those of ``trades`` are ``COUNT`` rows.
+        Rows by topic: those of the view as ``quotes``, ``liquidity`` and, as ``COUNT`` rows, ``trades``.
     watermarks
         The newest watermark of each (topic, partition), in the order of its log.
     heard_ns
@@ -134,12 +137,6 @@ def _last_of_each(keys: Sequence[Any], sorted_by: Ints) -> npt.NDArray[np.bool_]
 def instrument(rows: Rows) -> list[Any]:
     """Return the columns that tell instruments apart, in the order of the screen."""
     return [rows["market"], *symbol_words(rows["symbol"])]
-
-
-def symbol_words(symbol: Rows) -> list[Any]:
-    """Return a symbol column as two unsigned integers that sort as it does."""
-    words = np.ascontiguousarray(symbol).view(">u8").reshape(-1, 2).astype("<u8")
-    return [words[:, 0], words[:, 1]]
 
 
 def correlation_key(rows: Rows) -> list[Any]:
@@ -201,12 +198,31 @@ CONFLATE: Mapping[str, Callable[[Rows], Rows]] = {
 }
 
 
-def count_rows(trades: Rows) -> Rows:
-    """Return one COUNT row for each trade."""
-    made = np.zeros(trades.size, COUNT)
-    made["second"], made["count"] = trades["event_ns"] // SECOND_NS, 1
-    made["symbol"], made["market"] = trades["symbol"], trades["market"]
-    return made
+def parts_of(view: Rows) -> dict[str, Rows]:
+    """Return the quotes, counts of trades, and liquidity that are in rows of the view, by topic."""
+    quotes = view[view["quote_ns"] > 0]
+    trades = view[view["trade_count"] > 0]
+    books = view[view["book_ns"] > 0]
+    made = {
+        "quotes": _filled(records.QUOTE.empty(quotes.size), quotes, "quote_ns"),
+        "trades": np.zeros(trades.size, COUNT),
+        "liquidity": _filled(records.LIQUIDITY.empty(books.size), books, "book_ns"),
+    }
+    for name in ("second", "symbol", "market"):
+        made["trades"][name] = trades[name]
+    made["trades"]["count"] = trades["trade_count"]
+    return {name: rows for name, rows in made.items() if rows.size}
+
+
+def _filled(rows: Rows, view: Rows, time: str) -> Rows:
+    """Return ``rows`` with every column that the view has, and its time; floats it has not are NaN."""
+    for name in rows.dtype.names or ():
+        if name in (view.dtype.names or ()):
+            rows[name] = view[name]
+        elif rows.dtype[name].base.kind == "f":
+            rows[name] = np.nan
+    rows["event_ns"] = view[time]
+    return rows
 
 
 class Gatherer:
@@ -242,9 +258,10 @@ class Gatherer:
                 self._far_ns[part] = max(frame.watermark_ns, self._far_ns.get(part, 0))
             gathering.heard_ns["feed ticks"] = heard_ns
             gathering.watermarks[part] = frame.watermark_ns
+        if name == "view":
+            gathering.ticks += int(frame.rows["tick_count"].sum())
         if frame.rows.size:
             gathering.rows.setdefault(name, []).append(frame.rows)
-            gathering.ticks += frame.rows.size if name in TICKS else 0
 
     def _rewound(self, part: Part, watermark_ns: int) -> bool:
         return 0 < watermark_ns < self._far_ns.get(part, 0) - REWIND_NS
@@ -278,9 +295,9 @@ class _Gathering:
             self.unreadable += 1
 
     def batch(self) -> Batch:
-        joined = {name: np.concatenate(parts) for name, parts in self.rows.items() if name in FRAMES}
-        if "trades" in joined:
-            joined["trades"] = count_rows(joined["trades"])
+        joined = {name: np.concatenate(parts) for name, parts in self.rows.items()}
+        if "view" in joined:
+            joined |= parts_of(joined.pop("view"))
         return Batch(
             rows={name: CONFLATE[name](rows) for name, rows in joined.items()},
             health=tuple(self.health[-RECORDS_MAX:]),

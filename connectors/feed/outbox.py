@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 
 from genesis.connectors import metrics
+from genesis.connectors.feed.viewing import View
 from genesis.connectors.kafka import BrokerUnreachable, QueueFull
 from genesis.operators import topics
 from genesis.operators.arrays import NEVER_NS, Rows
@@ -111,6 +112,7 @@ class Outbox:
         }
         self.is_losing = False
         self.frames_sent = 0
+        self._view = View(sender.send)
         self._waiting: deque[tuple[Lane, bytes, int]] = deque()
         self._records: deque[tuple[Topic, msgspec.Struct]] = deque()
 
@@ -147,7 +149,10 @@ class Outbox:
         self.push()
 
     def push(self) -> bool:
-        """Hand what waits to the producer as far as it takes it; True when nothing waits any more."""
+        """Hand what waits to the producer as far as it takes it; True when nothing waits any more.
+
+        What was handed over is shown by the view, not before.
+        """
         try:
             while self._waiting:
                 lane, rows, watermark_ns = self._waiting[0]
@@ -155,6 +160,7 @@ class Outbox:
                 self._sender.send(lane.topic, lane.shard, array, watermark_ns)
                 self._waiting.popleft()
                 self.frames_sent += 1
+                self._view.take(lane.topic, array)
                 metrics.FEED_ROWS.labels(lane.topic.name).inc(len(array))
             while self._records:
                 self._sender.send_record(*self._records[0])
@@ -162,7 +168,9 @@ class Outbox:
         except (QueueFull, BrokerUnreachable):
             pass
         metrics.FEED_QUEUE.set(len(self._waiting))
-        return not self.is_blocked
+        if self.is_blocked:
+            return False
+        return self._view.offer(min(lane.sent_watermark_ns for lane in self.lanes.values()))
 
     def drop_waiting(self) -> list[tuple[Topic, Rows]]:
         """Give up the ticks that wait, and return them so that their loss can be published."""

@@ -67,7 +67,9 @@ class QueueFull(BufferError):
 
 def readers_of(topic: Topic) -> tuple[str, ...]:
     """Return the readers that must not miss a message of this topic."""
-    return ("market", "archive") if topic in topics.TICKS else ("archive",)
+    if topic in topics.TICKS:
+        return ("market", "archive")
+    return ("archive",) if topic in topics.ARCHIVED else ()
 
 
 def _json_headers(topic: Topic) -> frames.Headers:

@@ -13,7 +13,7 @@ from genesis.operators import topics
 
 def tables() -> tuple[Table, ...]:
     """Return the tables of all topics, in the registry's order."""
-    return tuple(table_of(topic) for topic in topics.ALL)
+    return tuple(table_of(topic) for topic in topics.ARCHIVED)
 
 
 def prepare(client: Client, database: str) -> None:

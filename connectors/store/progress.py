@@ -42,7 +42,7 @@ class Progress:
         self._lock = threading.Lock()
         self._wanted = {
             (topic.name, partition)
-            for topic in topics.ALL
+            for topic in topics.ARCHIVED
             if isinstance(topic.schema, RowSchema)
             for partition in range(shards if topic.sharded else 1)
         }

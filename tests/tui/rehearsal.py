@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 
 from genesis.connectors import frames
-from genesis.operators import records, topics
+from genesis.operators import records, topics, view
 from genesis.operators.records import Market, MarketState, RowSchema
 from genesis.operators.topics import Topic
 from genesis.tui import app
@@ -115,7 +115,8 @@ class Rehearsal:
     def final(self) -> list[Said]:
         """Return the end of a recording."""
         last = records.WATERMARK_FINAL_NS
-        return [framed(t, p, t.rows.empty(), last) for t in topics.TICKS for p in range(SHARDS)]
+        ends = [framed(topics.GAPS, p, records.GAP.empty(), last) for p in range(SHARDS)]
+        return [framed(topics.VIEW, 0, records.VIEW.empty(), last), *ends]
 
     def gap(self, i: int, place: int = 0, seconds: float = 0.0) -> Said:
         """Return a gap that began at step i; closed after ``seconds``, or else open."""
@@ -139,18 +140,15 @@ class Rehearsal:
         counts = random.poisson(0.3 * (1 + np.arange(size) % 5))
         trades = self._schema_rows(records.TRADE, size, now_ns).repeat(counts)
         trades["trade_id"] = i * 1000 + np.arange(trades.size)
-        liquidity = self._schema_rows(records.LIQUIDITY, size, now_ns)
-        liquidity["mid_price"] = liquidity["micro_price"] = self.prices
-        liquidity["bid_depth_notional"] = random.uniform(1e5, 2e6, (size, 3)).cumsum(axis=1)
-        liquidity["ask_depth_notional"] = random.uniform(1e5, 2e6, (size, 3)).cumsum(axis=1)
-        liquidity["imbalance"] = random.uniform(-0.6, 0.6, size)
-        said = []
-        for topic, rows in ((topics.QUOTES, quotes), (topics.TRADES, trades), (topics.LIQUIDITY, liquidity)):
-            keys = zip(rows["market"].tolist(), rows["symbol"].tolist(), strict=True)
-            shard = np.array([topics.shard_of(m, s, SHARDS) for m, s in keys])
-            said += [framed(topic, p, rows[shard == p], now_ns - 250_000_000) for p in range(SHARDS)]
-        said += [framed(topics.GAPS, p, records.GAP.empty(), now_ns - 250_000_000) for p in range(SHARDS)]
-        return said
+        books = view.of_books(self._schema_rows(records.BOOK, size, now_ns))
+        books["micro_price"], books["tick_count"] = self.prices, 0
+        books["bid_depth_notional"] = random.uniform(1e5, 2e6, (size, 3)).cumsum(axis=1)
+        books["ask_depth_notional"] = random.uniform(1e5, 2e6, (size, 3)).cumsum(axis=1)
+        books["imbalance"] = random.uniform(-0.6, 0.6, size)
+        shown = view.conflate(np.concatenate([view.of_quotes(quotes), view.of_trades(trades), books]))
+        mark = now_ns - 250_000_000
+        said = [framed(topics.VIEW, 0, shown, mark)]
+        return said + [framed(topics.GAPS, p, records.GAP.empty(), mark) for p in range(SHARDS)]
 
     def _signals(self, i: int, now_ns: int, random: np.random.Generator) -> list[Said]:
         size = len(self.instruments)

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genesis.operators import records, topics
+from genesis.operators import records, topics, view
 from genesis.operators.records import WATERMARK_FINAL_NS, Market
 from genesis.tui import derived
 from genesis.tui.batch import WINDOW_S, Batch, Gatherer, Message, merge
@@ -47,14 +47,14 @@ def quote_frame(rows: list[tuple[int, int, float]], watermark_ns: int) -> Messag
         quote["symbol"], quote["market"] = NAMES[symbol], Market.SPOT
         quote["event_ns"] = START_NS + at_ns
         quote["bid_price"], quote["ask_price"] = mid - 0.5, mid + 0.5
-    return framed(topics.QUOTES, 0, quotes, watermark_ns)
+    return framed(topics.VIEW, 0, view.conflate(view.of_quotes(quotes)), watermark_ns)
 
 
 def trade_frame(rows: list[tuple[int, int]]) -> Message:
     trades = records.TRADE.empty(len(rows))
     for trade, (symbol, at_ns) in zip(trades, rows, strict=True):
         trade["symbol"], trade["market"], trade["event_ns"] = NAMES[symbol], Market.SPOT, START_NS + at_ns
-    return framed(topics.TRADES, 0, trades, START_NS)
+    return framed(topics.VIEW, 0, view.conflate(view.of_trades(trades)), START_NS)
 
 
 times = st.integers(0, 200 * SECOND_NS)

@@ -122,7 +122,13 @@ def test_every_topic_of_the_screen_is_read_in_all_its_partitions(monkeypatch: py
     consumer_at(Place("broker", 3))
     parts = asked["parts"]
     assert isinstance(parts, dict)
-    assert {name for name, _ in parts} == {t.name for t in topics.ALL} - {"book"}
-    assert [p for name, p in parts if name == "quotes"] == [0, 1, 2]
+    assert {name for name, _ in parts} == {t.name for t in topics.ALL} - {
+        "trades",
+        "quotes",
+        "book",
+        "liquidity",
+    }
+    assert [p for name, p in parts if name == "gaps"] == [0, 1, 2]
+    assert [p for name, p in parts if name == "view"] == [0]
     assert [p for name, p in parts if name == "health"] == [0]
     assert asked["start_at_end"] is True

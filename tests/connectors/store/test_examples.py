@@ -26,7 +26,7 @@ def examples(language: str) -> list[str]:
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     with Engine(tmp_path_factory.mktemp("store"), "genesis") as made, closing(made.client()) as client:
         migrate.prepare(client, "genesis")
-        for topic in topics.ALL:
+        for topic in topics.ARCHIVED:
             if isinstance(topic.schema, RowSchema):
                 table = tables.open_table(client, "genesis", topic)
                 table.add(samples.message(topic, samples.rows(topic, 500), 0))
