@@ -78,6 +78,32 @@ class MarketState(IntEnum):
     MAINTENANCE = 5
 
 
+class PairSignal(IntEnum):
+    """Which leg of a pair to hold."""
+
+    NEITHER = 0
+    HOLD_FIRST = 1
+    HOLD_SECOND = 2
+
+
+class VolumeClass(IntEnum):
+    """How much is traded in a day, in quote asset: under 100,000, under 1,000,000, or more."""
+
+    UNKNOWN = 0
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+
+
+class Tier(IntEnum):
+    """What an account may do, by its capital."""
+
+    SNIPER = 1
+    HUNTER = 2
+    STRATEGIST = 3
+    ARCHITECT = 4
+
+
 class Field(NamedTuple):
     """One column: its name, numpy format, meaning and, for a code, the names of its values.
 
