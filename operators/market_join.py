@@ -135,12 +135,8 @@ def with_half_lives(join: Join, half_lives_ns: tuple[int, ...]) -> Join:
     """
     if half_lives_ns == join.half_lives_ns:
         return join
-    sums = ewma.no_sums(len(half_lives_ns), join.sums.weight.shape[1])
-    for new, half_life_ns in enumerate(half_lives_ns):
-        if half_life_ns in join.half_lives_ns:
-            old = join.half_lives_ns.index(half_life_ns)
-            for to, of in zip(sums, join.sums, strict=True):
-                to[new] = of[old]
+    had = {half_life_ns: place for place, half_life_ns in enumerate(join.half_lives_ns)}
+    sums = ewma.with_half_lives(join.sums, [had.get(half_life_ns) for half_life_ns in half_lives_ns])
     return join._replace(sums=sums, half_lives_ns=half_lives_ns, roster=None)
 
 
@@ -312,7 +308,7 @@ def _take(board: Board, slots: Ints, samples: Rows) -> tuple[Board, Ints, Bools,
 def _with_room(join: Join) -> Join:
     """Return the state with room for every instrument."""
     sums = ewma.with_instruments(join.sums, join.instruments.size)
-    room, board = sums.weight.shape[1], join.board
+    room, board = sums.cohort.size, join.board
     if room == board.active.size:
         return join
     return join._replace(

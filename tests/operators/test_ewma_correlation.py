@@ -48,6 +48,60 @@ def test_it_is_what_pandas_computes(missing: float) -> None:
         np.testing.assert_allclose(found, reference.to_numpy()[A, B], atol=1e-12)
 
 
+def test_the_covariance_is_that_of_pandas() -> None:
+    rng = np.random.default_rng(6)
+    returns = rng.normal(size=(200, 5)) * 1e-4
+    returns[rng.random(returns.shape) < 0.2] = np.nan
+    first, second = np.tril_indices(5)
+    found = ewma.covariance(sums_of(returns, ewma.decays((30,), 1)), first, second)[0]
+    frame = pd.DataFrame(returns)
+    reference = frame.ewm(halflife=30).cov(bias=True).loc[199].to_numpy()[first, second]
+    np.testing.assert_allclose(found, reference, rtol=1e-9)
+
+
+@given(returns_of_five)
+def test_the_triangle_has_the_correlation_of_each_pair(returns: np.ndarray) -> None:
+    sums = sums_of(returns, ewma.decays((0, 3), 1))
+    first, second = np.tril_indices(5)
+    for h in range(2):
+        pairs = ewma.correlation(sums, first, second)[0][h]
+        pairs[(first == second) & np.isfinite(pairs)] = 1.0
+        np.testing.assert_allclose(ewma.correlation_triangle(sums, h), pairs, atol=1e-6)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_instruments_that_were_always_there_together_share_a_cohort(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    group = rng.integers(0, 4, 12)  # the instruments of a group come and go together
+    returns = np.where(rng.random((30, 4))[:, group] < 0.5, np.nan, rng.normal(size=(30, 12)))
+    sums = sums_of(returns, np.ones(1))
+    assert sums.weight.shape[1] <= 8
+    for a in range(12):
+        for b in range(12):
+            always = (np.isfinite(returns[:, a]) == np.isfinite(returns[:, b])).all()
+            assert (sums.cohort[a] == sums.cohort[b]) == always
+    expected, count = naive.ewma(returns, np.inf)
+    first, second = np.tril_indices(12, -1)
+    correlation, counted = ewma.correlation(sums, first, second)
+    np.testing.assert_allclose(correlation[0], expected[first, second], atol=1e-9)
+    np.testing.assert_array_equal(counted[0], count[first, second])
+
+
+@given(returns_of_five, st.integers(0, 4))
+def test_who_has_left_leaves_no_trace(returns: np.ndarray, who: int) -> None:
+    decay = ewma.decays((0, 7), 1)
+    sums = ewma.without(sums_of(returns, decay), who)
+    others = returns.copy()
+    others[:, who] = np.nan
+    for array in (sums.x, sums.xx, sums.xy.swapaxes(1, 2), sums.xy):
+        assert not array[..., who].any()
+    pairs = (A, B) if who else (A[4:], B[4:])
+    found, count = ewma.correlation(sums, *pairs)
+    expected, expected_count = ewma.correlation(sums_of(others, decay), *pairs)
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(count, expected_count)
+
+
 @given(returns_of_five, st.integers(0, 25))
 def test_a_batch_may_be_cut_anywhere_and_the_state_kept(returns: np.ndarray, cut: int) -> None:
     decay = ewma.decays((0, 7), 1)
@@ -85,12 +139,12 @@ def test_an_instrument_that_joins_or_leaves_disturbs_no_other() -> None:
     late[:30, 2] = np.nan
     sums = ewma.with_instruments(ewma.update(ewma.no_sums(1, 2), returns[:30, :2].copy(), decay), 3)
     sums = ewma.update(
-        sums, np.pad(late[30:50], ((0, 0), (0, sums.x.shape[1] - 3)), constant_values=np.nan), decay
+        sums, np.pad(late[30:50], ((0, 0), (0, sums.cohort.size - 3)), constant_values=np.nan), decay
     )
     sums = ewma.without(sums, 2)
     late[50:, 2] = np.nan
     sums = ewma.update(
-        sums, np.pad(late[50:], ((0, 0), (0, sums.x.shape[1] - 3)), constant_values=np.nan), decay
+        sums, np.pad(late[50:], ((0, 0), (0, sums.cohort.size - 3)), constant_values=np.nan), decay
     )
     assert ewma.correlation(sums, np.array([0]), np.array([1]))[0] == alone
     assert ewma.correlation(sums, np.array([0]), np.array([2]))[1] == 0.0
