@@ -27,7 +27,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genesis.operators.arrays import Bools, Floats, Ints, grown, kernel
+from genesis.operators.arrays import Bools, Floats, Ints, kernel
 from genesis.operators.parameters import positive, within
 
 DEVIATION_SHARE_MIN = 1e-12
@@ -75,17 +75,8 @@ def parameters(half_life: float, samples_min: int = 30) -> HalfLifeParameters:
 
 def no_neighbours(series: int = 0) -> Neighbours:
     """Return the state before the first sample."""
-    return with_series(Neighbours(np.zeros(0, np.int64), *(np.zeros(0) for _ in range(6))), series)
-
-
-def with_series(neighbours: Neighbours, series: int) -> Neighbours:
-    """Return ``neighbours`` with room for at least ``series``; the new ones have no samples."""
-    have = neighbours.samples.size
-    if series <= have:
-        return neighbours
-    wider = Neighbours(*(grown(array, series) for array in neighbours))
-    wider.newest[have:] = np.nan
-    return wider
+    moments = (np.zeros(series) for _ in range(5))
+    return Neighbours(np.zeros(series, np.int64), np.full(series, np.nan), *moments)
 
 
 @kernel

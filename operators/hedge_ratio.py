@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genesis.operators.arrays import Bools, Floats, Ints, grown, kernel
+from genesis.operators.arrays import Bools, Floats, Ints, kernel
 from genesis.operators.parameters import positive, within
 
 DEVIATION_SHARE_MIN = 1e-12
@@ -79,13 +79,6 @@ def parameters(half_life: float, samples_min: int = 30) -> HedgeParameters:
 def no_regression(pairs: int = 0) -> Regression:
     """Return the state before the first sample."""
     return Regression(np.zeros(pairs, np.int64), *(np.zeros(pairs) for _ in Regression._fields[1:]))
-
-
-def with_pairs(regression: Regression, pairs: int) -> Regression:
-    """Return ``regression`` with room for at least ``pairs``; the new ones have no samples."""
-    if pairs <= regression.samples.size:
-        return regression
-    return Regression(*(grown(array, pairs) for array in regression))
 
 
 @kernel

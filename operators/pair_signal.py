@@ -32,7 +32,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genesis.operators.arrays import Bools, Floats, Ints, grown, kernel
+from genesis.operators.arrays import Bools, Floats, Ints, kernel
 from genesis.operators.parameters import positive, within
 from genesis.operators.records import PairSignal
 
@@ -100,13 +100,6 @@ def no_signals(pairs: int = 0) -> Signals:
     """Return the state before the first cell."""
     signal, previous, since_ns = (np.zeros(pairs, np.int64) for _ in range(3))
     return Signals(signal, previous, since_ns, np.zeros(pairs, np.bool_))
-
-
-def with_pairs(signals: Signals, pairs: int) -> Signals:
-    """Return ``signals`` with room for at least ``pairs``; the new ones hold neither leg."""
-    if pairs <= signals.signal.size:
-        return signals
-    return Signals(*(grown(array, pairs) for array in signals))
 
 
 @kernel

@@ -379,6 +379,34 @@ MARKET_STATE = RowSchema(
 )
 
 
+STAT_ARB = RowSchema(
+    "stat_arb",
+    1,
+    ("market_a", "symbol_a", "market_b", "symbol_b", "event_ns"),
+    "event_ns",
+    (
+        Field("event_ns", "<i8", "end of the cell it was judged on, venue clock, ns since the epoch"),
+        Field("since_ns", "<i8", "since when this signal has held; equals event_ns on a change"),
+        Field("hedge_ratio", "<f8", "value of b held against one of a, NaN while undefined"),
+        Field(
+            "spread_bps", "<f8", "log price of a less what b makes of it, basis points, positive: a is dear"
+        ),
+        Field("z_score", "<f8", "spread less its mean, in its standard deviations, both of the past"),
+        Field("reversion_ns", "<f8", "half-life of the spread's deviations, ns; inf when they do not fade"),
+        Field("p_value", "<f8", "of Engle and Granger's cointegration test over the window"),
+        Field(
+            "confidence", "<f8", "in [0, 1], from p-value, half-life and z-score; no probability of profit"
+        ),
+        Field("symbol_a", f"S{SYMBOL_BYTES}", "first instrument"),
+        Field("symbol_b", f"S{SYMBOL_BYTES}", "second instrument"),
+        Field("market_a", "i1", "market of the first instrument", Market),
+        Field("market_b", "i1", "market of the second instrument, the same", Market),
+        Field("signal", "i1", "which leg to hold", PairSignal),
+        Field("previous_signal", "i1", "the signal before the present one", PairSignal),
+        _STALE,
+    ),
+)
+
 VIEW = RowSchema(
     "view",
     1,

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genesis.operators.arrays import Bools, Floats, Ints, grown, kernel
+from genesis.operators.arrays import Bools, Floats, Ints, kernel
 from genesis.operators.parameters import positive, within
 
 DEVIATION_SHARE_MIN = 1e-12
@@ -70,13 +70,6 @@ def parameters(half_life: float, samples_min: int = 30) -> ZscoreParameters:
 def no_spreads(pairs: int = 0) -> Spreads:
     """Return the state before the first sample."""
     return Spreads(np.zeros(pairs, np.int64), *(np.zeros(pairs) for _ in Spreads._fields[1:]))
-
-
-def with_pairs(spreads: Spreads, pairs: int) -> Spreads:
-    """Return ``spreads`` with room for at least ``pairs``; the new ones have no samples."""
-    if pairs <= spreads.samples.size:
-        return spreads
-    return Spreads(*(grown(array, pairs) for array in spreads))
 
 
 @kernel

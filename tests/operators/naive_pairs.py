@@ -36,9 +36,8 @@ def hedge(
         if used.sum() >= samples_min:
             ratio, mean_second, mean_first = slope(second[:cell][used], first[:cell][used], half_life)
             ratios[cell] = ratio
-            spreads[cell] = first[cell] - mean_first - ratio * (second[cell] - mean_second)
-            if not np.isfinite(spreads[cell]):
-                spreads[cell] = np.nan
+            if np.isfinite(first[cell]) and np.isfinite(second[cell]):
+                spreads[cell] = first[cell] - mean_first - ratio * (second[cell] - mean_second)
     return ratios, spreads
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from statsmodels.tsa.ar_model import AutoReg
 
 from genesis.operators import half_life
+from genesis.operators.pairs_fold import carried
 from tests.operators import naive_pairs, pairs_data
 
 RULE = half_life.parameters(half_life=5.0, samples_min=3)
@@ -101,7 +102,7 @@ def test_a_series_that_joins_disturbs_no_other() -> None:
     values, learn = np.random.default_rng(4).normal(size=(40, 2)), np.ones(40, np.bool_)
     _, alone = run(values[:, :1].copy(), learn)
     state, _ = run(values[:20, :1].copy(), learn[:20])
-    state = half_life.with_series(half_life.with_series(state, 2), 1)
+    state = carried(state, half_life.no_neighbours(2), np.array([0, -1]))
     _, together = run(values[20:], learn[20:], state=state)
     assert together[:, 0].tobytes() == alone[20:, 0].tobytes()
     assert np.isnan(together[:3, 1]).all()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genesis.operators import hedge_ratio
+from genesis.operators.pairs_fold import carried
 from tests.operators import naive_pairs, pairs_data
 
 RULE = hedge_ratio.parameters(half_life=5.0, samples_min=4)
@@ -99,7 +100,7 @@ def test_a_pair_that_joins_disturbs_no_other() -> None:
     first, second, learn = rng.normal(size=(40, 2)), rng.normal(size=(40, 2)), np.ones(40, np.bool_)
     _, alone, _ = run(first[:, :1].copy(), second[:, :1].copy(), learn)
     state, _, _ = run(first[:20, :1].copy(), second[:20, :1].copy(), learn[:20])
-    state = hedge_ratio.with_pairs(hedge_ratio.with_pairs(state, 2), 1)
+    state = carried(state, hedge_ratio.no_regression(2), np.array([0, -1]))
     _, together, _ = run(first[20:], second[20:], learn[20:], state=state)
     assert together[:, 0].tobytes() == alone[20:, 0].tobytes()
     assert np.isnan(together[:4, 1]).all()

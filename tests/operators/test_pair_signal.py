@@ -107,8 +107,6 @@ def test_it_says_since_when_and_what_was_before() -> None:
     column = np.array([[0.0], [-2.5], [-1.0], [0.0], [0.0]])
     state, _, _ = run((column, np.zeros_like(column), np.zeros_like(column)))
     assert (state.signal[0], state.previous[0], state.since_ns[0]) == (0, PairSignal.HOLD_FIRST, 4)
-    state = pair_signal.with_pairs(pair_signal.with_pairs(state, 2), 1)
-    assert (state.signal.tolist(), state.since_ns.tolist()) == ([0, 0], [4, 0])
 
 
 @pytest.mark.parametrize(

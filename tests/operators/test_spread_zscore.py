@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genesis.operators import spread_zscore
+from genesis.operators.pairs_fold import carried
 from tests.operators import naive_pairs, pairs_data
 
 RULE = spread_zscore.parameters(half_life=5.0, samples_min=3)
@@ -82,7 +83,7 @@ def test_a_pair_that_joins_disturbs_no_other() -> None:
     spread, learn = np.random.default_rng(4).normal(size=(40, 2)), np.ones(40, np.bool_)
     _, alone = run(spread[:, :1].copy(), learn)
     state, _ = run(spread[:20, :1].copy(), learn[:20])
-    state = spread_zscore.with_pairs(spread_zscore.with_pairs(state, 2), 1)
+    state = carried(state, spread_zscore.no_spreads(2), np.array([0, -1]))
     _, together = run(spread[20:], learn[20:], state=state)
     assert together[:, 0].tobytes() == alone[20:, 0].tobytes()
     assert np.isnan(together[:3, 1]).all()
