@@ -8,6 +8,7 @@ import gzip
 import json
 import urllib.request
 import zlib
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,7 +30,7 @@ TABLE_OF = {
 
 
 class Ids(NamedTuple):
-    """The rows of one stream that a recording holds: how many, and from which id to which."""
+    """The rows of one stream that recordings hold: how many different ones, from which id to which."""
 
     rows: int
     first: int
@@ -96,7 +97,7 @@ def expected(recordings: list[Path]) -> tuple[dict[tuple[str, str, str], Ids], i
 
     A diff that ends at or before its symbol's snapshot is contained in the snapshot.
     """
-    found: dict[tuple[str, str, str], Ids] = {}
+    found: dict[tuple[str, str, str], array[int]] = {}
     messages = superseded = 0
     for recording in recordings:
         market = next((m.name.lower() for m in Market if f"_{m.name.lower()}_" in recording.name), None)
@@ -115,19 +116,16 @@ def expected(recordings: list[Path]) -> tuple[dict[tuple[str, str, str], Ids], i
             if kind == "depth":
                 diffs.setdefault(line.data.s, []).append(line.data.u)
             else:
-                _add(found, (market or "", line.data.s, TABLE_OF[kind][0]), line.data.t or line.data.u)
+                key = (market or "", line.data.s, TABLE_OF[kind][0])
+                found.setdefault(key, array("q")).append(line.data.t or line.data.u)
         for symbol, updates in diffs.items():
             for update in updates:
                 if update > snapshot:
-                    _add(found, (market or "", symbol, "book"), update)
+                    found.setdefault((market or "", symbol, "book"), array("q")).append(update)
                 else:
                     superseded += 1
-    return found, messages, superseded
-
-
-def _add(found: dict[tuple[str, str, str], Ids], key: tuple[str, str, str], number: int) -> None:
-    known = found.get(key, Ids(0, number, number))
-    found[key] = Ids(known.rows + 1, min(known.first, number), max(known.last, number))
+    ids = {key: Ids(len(set(numbers)), min(numbers), max(numbers)) for key, numbers in found.items()}
+    return ids, messages, superseded
 
 
 def ask(store_url: str, query: str) -> list[list[Any]]:

@@ -217,8 +217,12 @@ class Supervisor:
         )
 
     def stop(self) -> None:
-        """Stop everything, producers before consumers, and give the data folder back."""
-        order = ("dashboard", "venue", "feed", "market", "store", "archive", "broker")
+        """Stop everything and give the data folder back.
+
+        The feed goes before the venue, so that it sees no broken connection; then who reads after
+        who writes.
+        """
+        order = ("dashboard", "feed", "venue", "market", "store", "archive", "broker")
         for name in sorted(self.children, key=lambda name: order.index(name) if name in order else -1):
             self.children[name].stop(STOP_GRACE_S, at_once=name == "broker")
         if self._lock is not None:

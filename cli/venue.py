@@ -23,11 +23,12 @@ PROGRESS_S = 1.0
 
 
 def venue(
+    more: Annotated[
+        list[str] | None, typer.Argument(metavar="[FILE]…", help="More recordings for --replay.")
+    ] = None,
     replay: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="FILE", help="Recording to play, several times for several; usdm=FILE to say the market."
-        ),
+        typer.Option(metavar="FILE…", help="Play recordings instead; usdm=FILE to say the market."),
     ] = None,
     synthetic: Annotated[int, typer.Option(metavar="N", help="Symbols of the synthetic market.")] = 20,
     seed: Annotated[int, typer.Option(help="Seed of the synthetic market.")] = 1,
@@ -72,7 +73,7 @@ def venue(
 
       genesis venue --synthetic 5 --seed 7 --rate 5000 --port 9000
 
-      genesis venue --replay btcusdt.txt.gz --replay ethusdt.txt.gz --speed 10
+      genesis venue --replay btcusdt.txt.gz ethusdt.txt.gz --speed 10
 
       genesis venue --fault gap:BTCUSDT@depth:after=1000,count=5 --fault 429:depth:count=3,retry_after_s=2
 
@@ -88,7 +89,7 @@ def venue(
         chosen = VenueOptions(
             host=host,
             port=port,
-            replay=tuple(replay or ()),
+            replay=(*(replay or []), *(more or [])),
             synthetic=SyntheticParameters(synthetic, seed, rate, _start_ns(start)),
             duration_s=math.inf if duration is None else duration,
             speed=timed,

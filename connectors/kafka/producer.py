@@ -5,6 +5,7 @@ Each frame carries ``session:number`` in the header ``frame``; a repeat caused b
 same number, and readers drop it.
 """
 
+import contextlib
 import functools
 import secrets
 import time
@@ -14,7 +15,7 @@ from typing import Any, cast
 
 import msgspec
 import numpy as np
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
 from genesis.connectors import frames
@@ -147,7 +148,6 @@ class FrameProducer:
         self._confirmed_s = time.monotonic()
         self._log = Log(bootstrap, name)
         self._streams: dict[str, _Stream] = {}
-        self._askers: dict[str, Consumer] = {}
         self.delivered_ns: dict[tuple[str, int], int] = {}
         self.on_restart: Callable[[list[str]], None] = lambda _names: None
         self.on_lost: Callable[[str, int, int], None] = lambda _name, _partition, _watermark_ns: None
@@ -312,10 +312,9 @@ class FrameProducer:
         for full_name, name in by_name.items():
             self._streams[name].log_id = ids.get(full_name, "")
         if restarted:
-            for full_name in by_name:
-                self._producer.list_topics(
-                    full_name, timeout=1.0
-                )  # else the client finds the leader up to 2 s later
+            for full_name in by_name:  # else the client finds the leader up to 2 s later
+                with contextlib.suppress(KafkaException):
+                    self._producer.list_topics(full_name, timeout=1.0)
             self.on_restart(restarted)
 
     def _roll(self, topic: Topic, stream: _Stream) -> None:
@@ -345,7 +344,13 @@ class FrameProducer:
             )
 
     def _released(self, topic: Topic, generation: int) -> bool:
-        """Say whether every reader that must not miss anything works in a later generation."""
+        """Say whether every reader that must not miss anything works in a later generation.
+
+        Raises
+        ------
+        BrokerUnreachable
+            When the broker does not answer.
+        """
         partitions = range(self._shards if topic.sharded else 1)
         later = [g for g in self._log.generations([topic])[topic.name] if g > generation]
         for reader in readers_of(topic):
@@ -355,6 +360,10 @@ class FrameProducer:
             try:
                 wanted = [TopicPartition(name_at(topic, g), p) for g in later for p in partitions]
                 done = {part.partition for part in asker.committed(wanted, timeout=5.0) if part.offset >= 0}
+            except KafkaException as error:
+                raise BrokerUnreachable(
+                    f"no answer from the broker at {self._bootstrap}: {error.args[0].str()}"
+                ) from None
             finally:
                 asker.close()
             if done != set(partitions):
