@@ -432,6 +432,16 @@ VIEW = RowSchema(
 )
 
 
+def symbol_words(symbol: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return a symbol column as two columns of unsigned integers that sort as it does.
+
+    >>> [words.tolist() for words in symbol_words(np.array([b"B", b"A"], "S16"))][0]
+    [4755801206503243776, 4683743612465315840]
+    """
+    words = np.ascontiguousarray(symbol).view(">u8").reshape(-1, 2).astype(np.uint64)
+    return words[:, 0], words[:, 1]
+
+
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A message that could not be used, with the reason. Nothing else is disturbed by it."""
 

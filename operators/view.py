@@ -11,9 +11,9 @@ no book, its time is 0 and its figures are NaN.
 
 import numpy as np
 
-from genesis.operators.arrays import Ints, Rows, Words
+from genesis.operators.arrays import Ints, Rows
 from genesis.operators.liquidity import liquidity
-from genesis.operators.records import VIEW
+from genesis.operators.records import VIEW, symbol_words
 
 SECOND_NS = 1_000_000_000
 
@@ -83,12 +83,6 @@ def conflate(rows: Rows) -> Rows:
         for name in (time, *names):
             result[name] = rows[name][newest]
     return result
-
-
-def symbol_words(symbol: Rows) -> tuple[Words, Words]:
-    """Return a symbol column as two unsigned integers that sort as it does."""
-    words = np.ascontiguousarray(symbol).view(">u8").reshape(-1, 2).astype(np.uint64)
-    return words[:, 0], words[:, 1]
 
 
 def _last_by(group: Ints, time: Ints) -> Ints:

@@ -18,9 +18,8 @@ import numpy.typing as npt
 from genesis.connectors import frames
 from genesis.connectors.run_file import RunFile
 from genesis.operators import records, topics
-from genesis.operators.records import DeadLetter, Health, RowSchema
+from genesis.operators.records import DeadLetter, Health, RowSchema, symbol_words
 from genesis.operators.topics import Topic
-from genesis.operators.view import symbol_words
 
 Rows = np.ndarray[Any, np.dtype[Any]]
 Ints = npt.NDArray[np.int64]
