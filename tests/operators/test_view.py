@@ -12,7 +12,7 @@ tick = st.tuples(
     st.sampled_from(("trade", "quote", "book")),
     st.sampled_from(SYMBOLS),
     st.sampled_from((1, 2)),
-    st.integers(0, 4_000_000_000),
+    st.integers(1, 4_000_000_000),
     st.sampled_from((0.0, np.nan, np.inf, 1e-300, 9.5, 1e300)),
 )
 ticks = st.lists(tick, max_size=30)
