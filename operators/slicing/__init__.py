@@ -5,6 +5,6 @@ decisions)`` goes on with it. Both are pure. Time passes in the events, chance c
 id, so a replay sends the same children at the same times.
 
 `orders` has the records, `params` what can be asked for, `plans` the plan, `decisions` the rest;
-`almgren_chriss` and `volume_curve` make the curves, `routing` picks between slicing and one market
-order, `steps` turns decimals into whole lots and ticks.
+`almgren_chriss` makes a curve, `routing` picks between slicing and one market order, `steps` turns
+decimals into whole lots and ticks. What it costs is in `market_impact` before and in `execution_cost` after.
 """
