@@ -7,8 +7,8 @@ sent. What a child leaves unfilled returns to the order, and is part of what is 
 count, and urgency moves the clock. VWAP's schedule follows volume: with :math:`V` traded so far,
 :math:`E` expected so far, :math:`e` expected in the slice that begins and :math:`R` after it, the level
 of volume is :math:`\ell = (P + V) / (P + E)`, :math:`P` being the weight of what was learned, and due is
-:math:`Q (V + \ell e) / (V + \ell (e + R))`. POV is due what its credit allows, once an interval. An
-iceberg is due a tip of varied size, a varied delay after the tip before it.
+:math:`Q (V + \ell e) / (V + \ell (e + R))`, once a slice. POV is due what its credit allows,
+once an interval. An iceberg is due a tip of varied size, a varied delay after the tip before it.
 
 *Participation.* Each lot that others trade gives :math:`\rho / (1 - \rho)` lots of credit, a child takes
 its lots from the credit, and what it leaves unfilled goes back. Credit is held to two slices and one
@@ -170,7 +170,9 @@ def _scheduled_lots(order: Rows, schedule: Ints, event: Record, elapsed_ns: int)
     one, now = order[0], elapsed_ns
     if one.lead_max_ns > 0:
         lag = _due_after(order, schedule, max(_slots_due(schedule, now) - 1, 0)) - one.filled_lots
-        now += share_of(one.lead_max_ns, _urgency_ppm(order, event, lag))
+        lead_ns = share_of(one.lead_max_ns, _urgency_ppm(order, event, lag))
+        is_late = elapsed_ns >= one.horizon_ns - one.interval_ns
+        now += max(lead_ns, 0) if is_late else lead_ns
     return int(_due_after(order, schedule, _slots_due(schedule, max(now, 0))) - one.filled_lots)
 
 
@@ -274,13 +276,25 @@ def _watch_child(order: Rows, event: Record, out: Record) -> int:
 @kernel
 def _wanted(order: Rows, schedule: Ints, event: Record, elapsed_ns: int) -> int:
     one = order[0]
+    if elapsed_ns < one.next_ns:
+        return 0
     if one.algorithm == POV or one.algorithm == ICEBERG:
-        if elapsed_ns < one.next_ns:
-            return 0
         if one.algorithm == POV:
             return int(one.child_lots_max)
         return max(_varied(one.slice_lots, one.size_variation_ppm, one.seed, 2 * one.child), 1)
     return _scheduled_lots(order, schedule, event, elapsed_ns)
+
+
+@kernel
+def _next_ns(order: Rows, schedule: Ints, elapsed_ns: int) -> int:
+    """Return when the next child may go, now that one went."""
+    one = order[0]
+    if one.algorithm == POV:
+        return int(elapsed_ns + _varied(one.interval_ns, one.time_variation_ppm, one.seed, 2 * one.child))
+    begun = _slots_due(schedule, elapsed_ns)
+    if one.algorithm == VWAP and one.volume_prior_ppm > 0 and begun < schedule.shape[0]:
+        return int(schedule[begun, 0])
+    return 0
 
 
 @kernel
@@ -312,8 +326,8 @@ def _on_market(order: Rows, schedule: Ints, event: Record, out: Record) -> int:
         return 0
     lots = _child_lots(order, _wanted(order, schedule, event, elapsed_ns), least)
     sent = _send(order, event, lots, out) if lots > 0 else 0
-    if sent == 1 and one.algorithm == POV:
-        one.next_ns = elapsed_ns + _varied(one.interval_ns, one.time_variation_ppm, one.seed, 2 * one.child)
+    if sent == 1:
+        one.next_ns = _next_ns(order, schedule, elapsed_ns)
     return sent
 
 

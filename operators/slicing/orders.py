@@ -120,7 +120,7 @@ ORDER = np.dtype(
         ("now_ns", "<i8"),  # newest event; time never runs backwards
         ("paused_ns", "<i8"),  # when the pause began
         ("shift_ns", "<i8"),  # time spent in pauses: the order's clock stands still
-        ("next_ns", "<i8"),  # order's clock: no child before it (POV, iceberg)
+        ("next_ns", "<i8"),  # order's clock: no child before it (VWAP, POV, iceberg)
         ("filled_lots", "<i8"),
         ("filled_children", "<i8"),  # children with a fill
         ("volume_lots", "<i8"),  # traded by others since the plan

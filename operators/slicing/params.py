@@ -23,7 +23,8 @@ class Adaptivity:
     Urgency lies in [-1, 1]: the gain of the price since arrival over ``favourable_full_ppm``, minus how
     far the spread is above the usual one over ``widening_full_ppm``; 0 leaves a term out. An order that
     lags, in slices whose time is over, loses so much of its patience, down to none: it follows the
-    schedule again. Full urgency moves the clock by ``lead_slots`` intervals.
+    schedule again, as any order does in its last interval. Full urgency moves the clock by ``lead_slots``
+    intervals.
     """
 
     favourable_full_ppm: int = 500  # 5 bps

@@ -153,6 +153,8 @@ def _weights(params: Params, slots: int, seed: int) -> Floats:
         weights = resampled(np.array(params.volume_shares), slots)
     else:
         weights = np.full(slots, 1.0 / slots)
+    if params.algorithm not in SCHEDULED:
+        return weights
     draws = chances_ppm(seed, STREAM_SIZE, slots)
     return np.asarray(weights * (1.0 + draws * params.size_variation_ppm / PPM**2))
 

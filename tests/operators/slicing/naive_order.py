@@ -104,7 +104,7 @@ class Order:
 
     def wanted(self, e: dict[str, int], elapsed: int) -> int:
         o = self.o
-        if o["algorithm"] in (Algorithm.POV, Algorithm.ICEBERG) and elapsed < self.not_before:
+        if elapsed < self.not_before:
             return 0
         if o["algorithm"] == Algorithm.POV:
             return o["child_lots_max"]
@@ -113,7 +113,9 @@ class Order:
         clock = elapsed
         if o["lead_max_ns"]:
             over = self.due(elapsed, but=1)
-            clock += math.floor(Fraction(o["lead_max_ns"] * self.urgency(e, over), MILLION))
+            lead = math.floor(Fraction(o["lead_max_ns"] * self.urgency(e, over), MILLION))
+            if lead > 0 or o["horizon_ns"] - elapsed > o["interval_ns"]:
+                clock += lead
         return self.due(max(clock, 0)) - self.filled
 
     def due(self, clock: int, but: int = 0) -> int:
@@ -175,9 +177,12 @@ class Order:
         price, how = (better(own, worst), Routing.REST) if rests else (worst, Routing.CROSS)
         self.child = {"lots": lots, "filled": 0, "price": price, "how": how, "sent": self.now, "cancelled": 0}
         self.credit -= lots if self.limited else 0
+        self.not_before = 0
         if o["algorithm"] == Algorithm.POV:
             wait = varied(o["interval_ns"], o["time_variation_ppm"], o["seed"], 2 * self.number)
             self.not_before = elapsed + wait
+        if o["algorithm"] == Algorithm.VWAP and o["volume_prior_ppm"]:
+            self.not_before = min((row[0] for row in self.schedule if row[0] > elapsed), default=0)
         return [(DecisionKind.SEND, self.now, self.number, lots, price, how, 0)]
 
     def watch(self, e: dict[str, int]) -> list[tuple[Any, ...]]:
