@@ -137,7 +137,7 @@ def quote_ticks(instruments: Instruments, rows: Rows) -> tuple[Instruments, Ints
         Of the layout ``in_words(QUOTE)``, shape ``(n,)``.
     """
     table, names, count = instruments
-    keys, values = np.empty((rows.size, 4), np.int64), np.empty((rows.size, 2))
+    keys, values = np.empty((rows.size, 4), np.int64), np.empty((rows.size, 4))
     for i in range(rows.size):
         row = rows[i]
         word_0, word_1, market = row.symbol_0, row.symbol_1, np.uint64(row.market)
@@ -152,6 +152,7 @@ def quote_ticks(instruments: Instruments, rows: Rows) -> tuple[Instruments, Ints
             row.update_id,
         )
         values[i, 0], values[i, 1] = row.bid_price, row.ask_price
+        values[i, 2], values[i, 3] = row.bid_qty, row.ask_qty
     return Instruments(table, names, count), keys, values
 
 

@@ -25,6 +25,9 @@ BOOK_LEVELS = 20
 DEPTH_DISTANCES_BPS = (5.0, 10.0, 50.0)
 """Distances from the mid, in basis points, within which the feed sums the resting quantity."""
 
+VOLUME_BINS = 48
+"""Bins of half an hour in a day, in UTC, over which the learned volume profile is given."""
+
 WATERMARK_FINAL_NS = 2**63 - 1
 """The watermark after the last row of a replay: it closes every cell."""
 
@@ -288,7 +291,7 @@ GAP = RowSchema(
 
 BAR = RowSchema(
     "bar",
-    1,
+    2,
     ("market", "symbol", "interval_ns", "open_ns", "revision"),
     "open_ns",
     (
@@ -309,6 +312,11 @@ BAR = RowSchema(
         Field("notional", "<f8", "traded value in quote asset"),
         Field("vwap", "<f8", "volume-weighted average price, NaN without volume"),
         Field("trade_count", "<i8", "number of trades"),
+        Field(
+            "average_true_range",
+            "<f8",
+            "Wilder's over 14 bars of this length, as this one first closed; quote asset, NaN before 14",
+        ),
         _SYMBOL,
         _MARKET,
         _STALE,
@@ -333,6 +341,81 @@ LIQUIDITY = RowSchema(
         _SYMBOL,
         _MARKET,
         _STALE,
+    ),
+)
+
+MEASURE = RowSchema(
+    "measure",
+    1,
+    ("market", "symbol", "event_ns"),
+    "event_ns",
+    (
+        Field("event_ns", "<i8", "end of the second, venue clock, ns since the epoch"),
+        Field("order_flow_qty", "<f8", "order flow at the best prices in the second, base asset"),
+        Field("order_flow_imbalance", "<f8", "decayed net over gross order flow, in [-1, 1]"),
+        Field("trade_flow_qty", "<f8", "bought less sold by aggressors in the second, base asset"),
+        Field("trade_flow_imbalance", "<f8", "decayed net over gross aggressor volume, in [-1, 1]"),
+        Field("spread_mean_bps", "<f8", "decayed mean spread over time, basis points"),
+        Field("spread_wide_share", "<f8", "decayed share of time with over twice that spread, in [0, 1]"),
+        Field("spread_wide_s", "<f8", "how long a spread over twice the usual lasts, seconds"),
+        _SYMBOL,
+        _MARKET,
+        _STALE,
+    ),
+)
+
+VOLATILITY = RowSchema(
+    "volatility",
+    1,
+    ("market", "symbol", "interval_ns", "open_ns"),
+    "open_ns",
+    (
+        Field("open_ns", "<i8", "start of the interval, venue clock, ns since the epoch"),
+        Field("interval_ns", "<i8", "length of the interval, ns"),
+        Field("realized_bps", "<f8", "root of the sum of squared 1 s log returns of the mid, basis points"),
+        Field("bipower_bps", "<f8", "the same by bipower variation, which jumps hardly touch"),
+        Field("median_bps", "<f8", "the same by MedRV, which single jumps do not touch"),
+        Field("jump_share", "<f8", "share of the realised variance that MedRV lacks, in [0, 1]"),
+        Field("return_count", "<i8", "number of 1 s returns"),
+        _SYMBOL,
+        _MARKET,
+        _STALE,
+    ),
+)
+
+VOLUME = RowSchema(
+    "volume",
+    1,
+    ("market", "symbol", "event_ns"),
+    "event_ns",
+    (
+        Field("event_ns", "<i8", "end of a bin of the day, venue clock, ns since the epoch"),
+        Field("day_notional", "<f8", "volume of a day, quote asset, from what was seen of the last 24 h"),
+        Field("seen_s", "<f8", "of how many of the last 86,400 s it is made"),
+        Field("share", "<f8", "learned share of each half hour, UTC; flat at first", length=VOLUME_BINS),
+        _SYMBOL,
+        _MARKET,
+        Field("volume_class", "i1", "class of the day's volume", VolumeClass),
+    ),
+)
+
+TRADABILITY = RowSchema(
+    "tradability",
+    1,
+    ("market", "symbol", "tier", "event_ns"),
+    "event_ns",
+    (
+        Field("event_ns", "<i8", "end of the minute, venue clock, ns since the epoch"),
+        Field("rank", "<i8", "1 is the best of the market for the tier"),
+        Field("unfit", "<i8", "what speaks against it: 1 spread, 2 depth, 4 volume, added up; 0 nothing"),
+        Field("cost_bps", "<f8", "estimated cost of the tier's largest order at once, basis points"),
+        Field("spread_bps", "<f8", "decayed mean spread over time, basis points"),
+        Field("depth_notional", "<f8", "mean over the minute, thinner side within 10 bps, quote asset"),
+        Field("day_notional", "<f8", "volume of a day, quote asset"),
+        _SYMBOL,
+        _MARKET,
+        Field("tier", "i1", "tier of the account", Tier),
+        Field("volume_class", "i1", "class of the day's volume", VolumeClass),
     ),
 )
 
@@ -392,7 +475,7 @@ STAT_ARB = RowSchema(
             "spread_bps", "<f8", "log price of a less what b makes of it, basis points, positive: a is dear"
         ),
         Field("z_score", "<f8", "spread less its mean, in its standard deviations, both of the past"),
-        Field("reversion_ns", "<f8", "half-life of the spread's deviations, ns; inf when they do not fade"),
+        Field("reversion_s", "<f8", "half-life of the spread's deviations, s; inf when they do not fade"),
         Field("p_value", "<f8", "of Engle and Granger's cointegration test over the window"),
         Field(
             "confidence", "<f8", "in [0, 1], from p-value, half-life and z-score; no probability of profit"

@@ -1,4 +1,4 @@
-"""Shard fold: the ticks of one shard in, its bars, liquidity and samples out; a pure fold.
+"""Shard fold: the ticks of one shard in, its bars, liquidity, measures and samples out; a pure fold.
 
 Law: what comes out, taken together, depends on the rows that came in and on nothing else: not on
 how they were cut into batches, nor on how the topics were interleaved.
@@ -6,7 +6,8 @@ how they were cut into batches, nor on how the topics were interleaved.
 Trades, quotes and gaps wait until the shard's watermark (the least of their three) has passed
 them and are folded in fold order; a book row gives its liquidity at once. A row that counts at or
 before the watermark breaks its partition's promise; it counts at the earliest time still open.
-Under the final watermark everything is folded, and every bar and slice that holds something closes.
+Under the final watermark everything is folded, and every bar and slice that holds something closes; seconds
+and minutes of `measures` only when they have ended.
 A frame after that opens the shard again where its rows ended.
 
 Refused, with a reason, are trades without a usable price or quantity, and late trades whose bar is
@@ -18,10 +19,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from genesis.operators import bar_ranges, repeats, sampling, standings, waiting
 from genesis.operators import bars as bars_of
 from genesis.operators import instruments as instruments_of
-from genesis.operators import repeats, sampling, waiting
+from genesis.operators import measures as measures_of
 from genesis.operators.arrays import NEVER_NS, Bools, Ints, Rows, copied, in_words
+from genesis.operators.interval_volatility import SECOND_NS
 from genesis.operators.liquidity import liquidity
 from genesis.operators.records import (
     BAR,
@@ -43,7 +46,11 @@ WAITED = [TRADES, QUOTES, GAPS]
 
 SCHEMAS = (TRADE, QUOTE, BOOK, GAP)
 
-_WORDS = {schema.name: in_words(schema) for schema in (TRADE, QUOTE, GAP)}
+_WORDS = {schema.name: in_words(schema) for schema in (TRADE, QUOTE, GAP, BAR)}
+
+_NO_QUOTES = Ticks(np.empty((0, 4), np.int64), np.empty((0, 4)))
+
+_NAME = np.dtype([("symbol_0", "<u8"), ("symbol_1", "<u8"), ("market", "<i8")])
 
 
 class Arrivals(NamedTuple):
@@ -76,6 +83,14 @@ class Counts(NamedTuple):
         return self._replace(folded=self.folded + folded, early=self.early + early)
 
 
+class Held(NamedTuple):
+    """What has been folded of the second in hand, for the measures: they are taken once it has ended."""
+
+    trades: Ticks
+    quotes: Ticks
+    gaps: Rows  # GAP
+
+
 class Shard(NamedTuple):
     """The state of one shard; arrays by slot, ready to be pickled."""
 
@@ -87,6 +102,10 @@ class Shard(NamedTuple):
     bars: bars_of.Bars
     traded: sampling.Samples
     quoted: sampling.Samples
+    ranges: bar_ranges.BarRanges
+    held: tuple[Held, ...]  # in fold order
+    measures: measures_of.Measures  # of all that is not held
+    standing: standings.Waiting
     watermarks_ns: Ints  # shape (4,): the newest promise of each topic, but for the final one
     ended: Bools  # shape (4,): whether the final watermark has come
     folded_ns: int  # everything that counts at or before this has been folded
@@ -99,6 +118,8 @@ class Folded(NamedTuple):
     bars: Rows  # BAR, sorted by (effective_ns, revision, interval, market, symbol)
     liquidity: Rows  # LIQUIDITY, in the order of the books
     samples: Rows  # sampling.SAMPLE, of slices that ended
+    measured: measures_of.Measured  # its candidates are those whose minute the books have passed too
+    minute_ns: int  # all candidates of minutes that end at or before this have been named
     gaps: Rows  # GAP, folded now, effective_ns as it was counted
     refused: list[Refused]
     watermark_ns: int  # of bars: no later bar row counts at or before this
@@ -118,6 +139,10 @@ def new_shard() -> Shard:
         bars_of.no_bars(),
         sampling.no_samples(),
         sampling.no_samples(),
+        bar_ranges.no_ranges(),
+        (),
+        measures_of.no_measures(),
+        standings.nothing_waits(),
         np.full(4, NEVER_NS),
         np.zeros(4, np.bool_),
         NEVER_NS,
@@ -151,10 +176,13 @@ def fold(shard: Shard, arrived: Arrivals) -> tuple[Shard, Folded]:
     shard.ended[told >= 0] = told[told >= 0] == 1
     promise_ns = np.where(shard.ended, WATERMARK_FINAL_NS, shard.watermarks_ns)
     watermark_ns = int(promise_ns[WAITED].min())
+    shard, found = _with_books(shard, arrived.rows[BOOKS])
     nothing = Folded(
         BAR.empty(),
-        liquidity(arrived.rows[BOOKS]),
+        found,
         np.empty(0, sampling.SAMPLE),
+        measures_of.nothing_measured(),
+        NEVER_NS,
         GAP.empty(),
         refused,
         max(watermark_ns, shard.folded_ns),
@@ -162,9 +190,34 @@ def fold(shard: Shard, arrived: Arrivals) -> tuple[Shard, Folded]:
         _boundary(max(watermark_ns, shard.folded_ns)),
         _boundary(int(shard.watermarks_ns[WAITED].min())),
     )
-    if watermark_ns <= shard.folded_ns:
-        return shard, nothing
-    return _passed(shard, watermark_ns, nothing)
+    folded = nothing
+    if watermark_ns > shard.folded_ns:
+        shard, folded = _passed(shard, watermark_ns, nothing)
+    return _told(shard, folded)
+
+
+def _with_books(shard: Shard, books: Rows) -> tuple[Shard, Rows]:
+    """Return the shard with the depth of the books in it, and their liquidity."""
+    found = liquidity(books)
+    if not books.size:
+        return shard, found
+    names = np.empty(books.size, _NAME)
+    names["market"] = books["market"]
+    symbols = np.ascontiguousarray(books["symbol"]).view("<u8").reshape(-1, 2)
+    names["symbol_0"], names["symbol_1"] = symbols[:, 0], symbols[:, 1]
+    table, slots = instruments_of.slots_of(shard.instruments, names)
+    standing = standings.with_books(shard.standing, slots, books["effective_ns"], found)
+    return shard._replace(instruments=table, standing=standing), found
+
+
+def _told(shard: Shard, folded: Folded) -> tuple[Shard, Folded]:
+    """Return the shard, and what it tells of minutes that the books have passed too."""
+    candidates = folded.measured.candidates
+    standing, told, minute_ns = standings.tell(
+        shard.standing, candidates, folded.closed_ns, folded.book_watermark_ns
+    )
+    measured = folded.measured._replace(candidates=told)
+    return shard._replace(standing=standing), folded._replace(measured=measured, minute_ns=minute_ns)
 
 
 def _boundary(watermark_ns: int) -> int:
@@ -210,7 +263,7 @@ def _usable(trades: Rows, refused: list[Refused]) -> Rows:
 
 def _passed(shard: Shard, watermark_ns: int, folded: Folded) -> tuple[Shard, Folded]:
     """Fold everything that counts at or before a newer watermark."""
-    names, slots = shard.instruments.names, shard.instruments.size
+    names, slots, before_ns = shard.instruments.names, shard.instruments.size, shard.folded_ns
     trades_left, trades = waiting.release(shard.trades, watermark_ns)
     quotes_left, quotes = waiting.release(shard.quotes, watermark_ns)
     going = shard.gaps["effective_ns"] <= watermark_ns
@@ -247,7 +300,49 @@ def _passed(shard: Shard, watermark_ns: int, folded: Folded) -> tuple[Shard, Fol
         counts=counts,
     )
     samples = np.concatenate([quote_rows, trade_rows])
-    return shard, folded._replace(bars=bar_rows, samples=samples, gaps=gaps, refused=refused)
+    shard = _with_ranges(shard, bar_rows)
+    shard, measured = _measured(shard, Held(trades, quotes, gaps), before_ns)
+    return shard, folded._replace(
+        bars=bar_rows, samples=samples, measured=measured, gaps=gaps, refused=refused
+    )
+
+
+def _with_ranges(shard: Shard, rows: Rows) -> Shard:
+    """Write the average true range into bars."""
+    if not rows.size:
+        return shard
+    _, slots = instruments_of.slots_of(shard.instruments, rows.view(_WORDS["bar"]))
+    ranges = bar_ranges.with_slots(shard.ranges, shard.instruments.size)
+    return shard._replace(ranges=bar_ranges.fold(ranges, slots, rows))
+
+
+def _measured(shard: Shard, held: Held, before_ns: int) -> tuple[Shard, measures_of.Measured]:
+    """Hold ticks and gaps until a second has ended since ``before_ns``, then measure all that is held."""
+    shard = shard._replace(held=(*shard.held, held))
+    if (shard.folded_ns + 1) // SECOND_NS == (before_ns + 1) // SECOND_NS:
+        return shard, measures_of.nothing_measured()
+    gaps = np.concatenate([each.gaps for each in shard.held])
+    _, slots = instruments_of.slots_of(shard.instruments, gaps.view(_WORDS["gap"]))
+    trades, quotes = (
+        measures_of.with_gaps(
+            Ticks(
+                np.concatenate([part.keys for part in parts]), np.concatenate([part.values for part in parts])
+            ),
+            *(slots, gaps, stream),
+        )
+        for parts, stream in (
+            ([each.trades for each in shard.held], StreamKind.TRADES),
+            (
+                [each.quotes for each in shard.held if each.quotes.keys.size] or [_NO_QUOTES],
+                StreamKind.QUOTES,
+            ),
+        )
+    )
+    newest_ns = max(shard.folded_ns, int(gaps["effective_ns"].max(initial=NEVER_NS)))
+    measures = measures_of.with_slots(shard.measures, shard.instruments.size)
+    measures, measured, slots = measures_of.fold(measures, quotes, trades, newest_ns + 1)
+    measured = measures_of.named(measured, slots, shard.instruments)
+    return shard._replace(measures=measures, held=()), measured
 
 
 def _fold_bars(

@@ -15,7 +15,7 @@ over the times at which there was a two-sided quote. A spread is *wide* when it 
 
 All three are NaN before any time has passed under a quote; ``wide_s`` before the first wide spread.
 
-A quote older than the newest of its symbol counts as simultaneous with it. A quote that is not
+A quote older than the newest of its symbol is passed over. A quote that is not
 two-sided, or that stands for a gap (NaN prices), ends the spread before; what follows is unknown
 until the next quote and counts nowhere.
 """
@@ -128,9 +128,9 @@ def persistence(
                 mine[WIDE_TIME] += share * life_s if wide[slot] else 0.0
             newest_ns[slot] = event_ns[i]
         known = mine[TIME] > 0.0
-        if not 0.0 <= new_bps < np.inf:
+        if elapsed_ns >= 0 and not 0.0 <= new_bps < np.inf:
             newest_bps[slot], wide[slot] = np.nan, 0
-        else:
+        elif elapsed_ns >= 0:
             now_wide = known and new_bps > parameters.wide_ratio * (mine[SPREAD_TIME] / mine[TIME])
             if now_wide and not wide[slot]:
                 mine[WIDE_TIMES] += 1.0

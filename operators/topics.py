@@ -64,11 +64,26 @@ BARS = Topic("bars", records.BAR, "Bars of 1 s, 1 min, 5 min and 1 h, with amend
 LIQUIDITY = Topic(
     "liquidity", records.LIQUIDITY, "Spread, depth and imbalance after every book row.", True, 90
 )
+MEASURES = Topic(
+    "measures", records.MEASURE, "Order flow, trade flow and spread of every symbol, by the second.", True, 90
+)
+VOLATILITY = Topic(
+    "volatility", records.VOLATILITY, "Realised volatility over 1 min, 5 min and 1 h, jumps apart.", True, 0
+)
+VOLUME = Topic(
+    "volume", records.VOLUME, "Volume of a day and how it is spread over one, every half hour.", True, 0
+)
+TRADABILITY = Topic(
+    "tradability", records.TRADABILITY, "Which pairs fit an account of each tier, every minute.", False, 90
+)
 CORRELATION = Topic(
     "correlation", records.CORRELATION, "EWMA correlation of every pair, once a sampling cell.", False, 0
 )
 MARKET_STATE = Topic(
     "market_state", records.MARKET_STATE, "State of every symbol and of each market, once a second.", False, 0
+)
+STAT_ARB = Topic(
+    "stat_arb", records.STAT_ARB, "Spread and signal of every followed pair, once a second.", False, 90
 )
 DEAD_LETTERS = Topic(
     "dead_letters", records.DeadLetter, "Messages that could not be used, and why.", False, 0
@@ -78,7 +93,7 @@ HEALTH = Topic("health", records.Health, "How each process is, about once a seco
 TICKS = (TRADES, QUOTES, BOOK, GAPS)
 """What the feed writes and the market flow reads."""
 
-SIGNALS = (BARS, LIQUIDITY, CORRELATION, MARKET_STATE)
+SIGNALS = (BARS, LIQUIDITY, MEASURES, VOLATILITY, VOLUME, TRADABILITY, CORRELATION, MARKET_STATE, STAT_ARB)
 """What the market flow writes."""
 
 VIEW = Topic(

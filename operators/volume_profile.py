@@ -34,11 +34,11 @@ import numpy as np
 
 from genesis.operators.arrays import NEVER_NS, Floats, Ints, grown, kernel
 from genesis.operators.parameters import positive, within
-from genesis.operators.records import VolumeClass
+from genesis.operators.records import VOLUME_BINS, VolumeClass
 
 DAY_NS = 86_400_000_000_000
 
-BINS = 48
+BINS = VOLUME_BINS
 """Bins of a day, half an hour each."""
 
 BIN_NS = DAY_NS // BINS

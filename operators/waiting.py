@@ -8,6 +8,7 @@ neither looked at nor moved while it waits.
 """
 
 import itertools
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ class Ticks(NamedTuple):
     """Ticks of one stream, one a row."""
 
     keys: Ints  # shape (n, 4): effective_ns, event_ns, slot, sequence
-    values: Floats  # shape (n, 2): trades price and signed quantity; quotes bid and ask price
+    values: Floats  # trades, shape (n, 2): price, signed qty; quotes, (n, 4): bid and ask price, and qty
 
 
 class Chunk(NamedTuple):
@@ -38,13 +39,14 @@ Waiting = tuple[Chunk, ...]
 """The chunks that wait, in the order in which they came."""
 
 
-def ticks(keys: list[tuple[int, int, int, int]], values: list[tuple[float, float]]) -> Ticks:
+def ticks(keys: list[tuple[int, int, int, int]], values: Sequence[tuple[float, ...]]) -> Ticks:
     """Return ticks from lists of rows.
 
     >>> ticks([(5, 5, 0, 1)], [(10.0, 1.0)]).keys.shape
     (1, 4)
     """
-    return Ticks(np.array(keys, np.int64).reshape(-1, 4), np.array(values, np.float64).reshape(-1, 2))
+    width = len(values[0]) if values else 2
+    return Ticks(np.array(keys, np.int64).reshape(-1, 4), np.array(values, np.float64).reshape(-1, width))
 
 
 def admit(waiting: Waiting, arrived: Ticks, floor_ns: int) -> tuple[Waiting, int]:
@@ -117,9 +119,10 @@ def _before(keys: Ints, values: Floats, a: int, b: int) -> bool:
     for column in range(4):
         if keys[a, column] != keys[b, column]:
             return bool(keys[a, column] < keys[b, column])
-    if values[a, 0] != values[b, 0]:
-        return bool(values[a, 0] < values[b, 0])
-    return bool(values[a, 1] < values[b, 1])
+    for column in range(values.shape[1]):
+        if values[a, column] != values[b, column]:
+            return bool(values[a, column] < values[b, column])
+    return False
 
 
 @kernel
@@ -190,9 +193,9 @@ def _split(keys: Ints, values: Floats, watermark_ns: int) -> tuple[tuple[Ints, F
     leaving = 0
     for i in range(keys.shape[0]):
         leaving += keys[i, 0] <= watermark_ns
-    staying = keys.shape[0] - leaving
-    gone_keys, gone_values = np.empty((leaving, 4), np.int64), np.empty((leaving, 2))
-    rest_keys, rest_values = np.empty((staying, 4), np.int64), np.empty((staying, 2))
+    staying, width = keys.shape[0] - leaving, values.shape[1]
+    gone_keys, gone_values = np.empty((leaving, 4), np.int64), np.empty((leaving, width))
+    rest_keys, rest_values = np.empty((staying, 4), np.int64), np.empty((staying, width))
     gone, rest = 0, 0
     for i in range(keys.shape[0]):
         if keys[i, 0] <= watermark_ns:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genesis.operators import shard_fold
+from genesis.operators import measures, shard_fold
 from genesis.operators.arrays import NEVER_NS
 from genesis.operators.records import BOOK, QUOTE, TRADE, WATERMARK_FINAL_NS, RowSchema
 from genesis.operators.shard_fold import Arrivals
@@ -26,6 +26,8 @@ def together(found: list[shard_fold.Folded]) -> dict[str, bytes]:
     joined = {
         name: np.concatenate([getattr(out, name) for out in found]) for name in ("bars", "liquidity", "gaps")
     }
+    for name in measures.Measured._fields:
+        joined[name] = np.concatenate([getattr(out.measured, name) for out in found])
     refused = [refused for out in found for refused in out.refused]
     return {name: rows.tobytes() for name, rows in joined.items()} | {
         "samples": samples.tobytes(),

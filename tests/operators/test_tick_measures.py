@@ -154,6 +154,8 @@ def naive_spreads(history: list[tuple[int, float]]) -> tuple[float, float, float
         if total > 0:
             mean = sum(w * s for w, (_, _, s, _) in zip(weights, pieces, strict=True)) / total
             share = sum(w for w, (*_, was) in zip(weights, pieces, strict=True) if was) / total
+        if at < newest:
+            continue
         if math.isfinite(spread) and spread >= 0:
             now = spread > 2.0 * mean
             if now and not wide:
