@@ -73,6 +73,9 @@ class Settings(BaseSettings):
         "60,300,3600",
         description="half-lives of the EWMA correlation in seconds, comma separated; 'equal' for none",
     )
+    pair_step_s: int = Field(
+        60, ge=1, le=86_400, description="time between the samples from which pairs are learned"
+    )
     epoch_s: float = Field(5.0, gt=0.0, le=600.0, description="time between recovery snapshots of a flow")
     generation_mb: int = Field(
         4, ge=1, le=65_536, description="embedded broker: a topic starts a new generation after this many MB"

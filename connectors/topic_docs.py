@@ -19,6 +19,7 @@ from genesis.operators.topics import Topic
 UNITS = {
     "_ns": "ns",
     "_ms": "ms",
+    "_s": "s",
     "_bps": "basis points",
     "_hz": "1/s",
     "_qty": "base asset",

@@ -1,4 +1,4 @@
-"""Market flow: tick topics in, bars, liquidity, correlations and market states out.
+"""Market flow: tick topics in, bars, liquidity, correlations, pairs and market states out.
 
 Wiring only. Each shard of the tick topics is read by one source partition and folded by one keyed
 step (`operators.shard_fold`); the samples of all shards meet in one more (`operators.market_join`).
@@ -36,9 +36,10 @@ from genesis.connectors.dead_letters import dead_letter
 from genesis.connectors.kafka import FrameConsumer, FrameProducer, ensure_topics
 from genesis.connectors.meter import Meter
 from genesis.connectors.settings import Settings, SettingsError
-from genesis.operators import market_join, shard_fold
+from genesis.operators import market_join, pairs_fold, shard_fold
 from genesis.operators.arrays import NEVER_NS
 from genesis.operators.records import BOOK, GAP, QUOTE, TRADE, DeadLetter
+from genesis.operators.roster import CELL_NS
 from genesis.operators.shard_fold import Arrivals
 
 WATERMARK_EVERY_NS = 100_000_000
@@ -47,7 +48,7 @@ WATERMARK_EVERY_NS = 100_000_000
 FETCH_WAIT_EMBEDDED_MS, FETCH_WAIT_MS = 5, 100
 """How long a broker may hold a fetch; the embedded one always uses all of it."""
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 """Raised when recovery data of an older version cannot be read any more."""
 
 
@@ -114,12 +115,18 @@ def _letter(refused: shard_fold.Refused) -> DeadLetter:
 class JoinLogic(StatefulBatchLogic[Cells, Output, market_join.Join]):
     """Joins the cells of all shards."""
 
-    def __init__(self, shards: int, half_lives_ns: tuple[int, ...], resume: market_join.Join | None) -> None:
-        self._state = (
-            market_join.new_join(shards, half_lives_ns)
-            if resume is None
-            else market_join.kept(market_join.with_half_lives(resume, half_lives_ns))
-        )
+    def __init__(
+        self,
+        shards: int,
+        half_lives_ns: tuple[int, ...],
+        pairs: pairs_fold.PairParameters,
+        resume: market_join.Join | None,
+    ) -> None:
+        if resume is None:
+            self._state = market_join.new_join(shards, half_lives_ns, pairs)
+        else:
+            join = market_join.with_pairs(market_join.with_half_lives(resume, half_lives_ns), pairs)
+            self._state = market_join.kept(join)
         self._voice = _Voice()
 
     def on_batch(self, values: list[Cells]) -> tuple[Iterable[Output], bool]:
@@ -127,7 +134,8 @@ class JoinLogic(StatefulBatchLogic[Cells, Output, market_join.Join]):
         self._state, joined = market_join.fold(self._state, [cells.contribution for cells in values])
         cause_ns = max(cells.cause_ns for cells in values)
         out: list[Output] = []
-        for topic, rows in (("correlation", joined.correlation), ("market_state", joined.market_state)):
+        for topic in ("correlation", "market_state", "stat_arb"):
+            rows = getattr(joined, topic)
             out += self._voice.signal(topic, 0, rows, joined.watermark_ns, cause_ns)
         return out, StatefulBatchLogic.RETAIN
 
@@ -140,13 +148,18 @@ def _is_cells(item: tuple[str, Output | Cells]) -> TypeGuard[tuple[str, Cells]]:
     return isinstance(item[1], Cells)
 
 
-def add_market(flow: Dataflow, wires: Wires, half_lives_ns: tuple[int, ...]) -> None:
+def add_market(
+    flow: Dataflow,
+    wires: Wires,
+    half_lives_ns: tuple[int, ...],
+    pairs: pairs_fold.PairParameters = pairs_fold.DEFAULT,
+) -> None:
     """Add the steps of the market flow to a dataflow."""
     batches = op.input("ticks", flow, FrameSource(wires))
     folded = op.stateful_batch("shards", batches, ShardLogic)
     parts = op.branch("cells", folded, _is_cells)
     cells = op.map("to_join", parts.trues, lambda item: (JOINED, item[1]))
-    joined = op.stateful_batch("join", cells, partial(JoinLogic, wires.shards, half_lives_ns))
+    joined = op.stateful_batch("join", cells, partial(JoinLogic, wires.shards, half_lives_ns, pairs))
     signals = cast("KeyedStream[Output]", parts.falses)
     op.output("signals", op.merge("all", signals, joined), FrameSink(wires))
 
@@ -174,7 +187,8 @@ def build(settings: Settings, meter: Meter | None = None) -> Dataflow:
         stopping,
     )
     flow = Dataflow("market")
-    add_market(flow, wires, settings.half_lives_ns)
+    pairs = pairs_fold.parameters(settings.pair_step_s * 1_000_000_000 // CELL_NS)
+    add_market(flow, wires, settings.half_lives_ns, pairs)
     return flow
 
 
@@ -188,6 +202,7 @@ def warm_up() -> None:
     _, folded = shard_fold.fold(shard_fold.new_shard(), Arrivals(rows, (NEVER_NS,) * 4, (1,) * 4))
     told = market_join.Contribution(0, folded.closed_ns, folded.quiet_ns, folded.samples, folded.gaps)
     market_join.fold(market_join.new_join(1, (0,)), [told])
+    pairs_fold.warm_up()
 
 
 def recovery(settings: Settings) -> RecoveryConfig:

@@ -1,4 +1,4 @@
-"""Market join: one cell of event time over all shards; correlations and market states out.
+"""Market join: one cell of event time over all shards; correlations, pairs and market states out.
 
 Law: a cell is closed when every shard has passed its end, and what it gives depends on the samples
 and gaps in it alone. Cells close in order. A cell in which nothing happened is closed when something
@@ -26,12 +26,13 @@ import numpy as np
 from genesis.operators import ewma_correlation as ewma
 from genesis.operators import instruments as instruments_of
 from genesis.operators import market_state as weather
-from genesis.operators import staleness
+from genesis.operators import pairs_fold, staleness
 from genesis.operators.arrays import NEVER_NS, Bools, Floats, Ints, Rows, copied, grown, in_words, kernel
 from genesis.operators.records import (
     CORRELATION,
     GAP,
     MARKET_STATE,
+    STAT_ARB,
     WATERMARK_FINAL_NS,
     StreamKind,
 )
@@ -71,6 +72,7 @@ class Join(NamedTuple):
     usual: weather.Usual
     machines: weather.Machine  # one per slot, then one per market, by market number
     market_machines: weather.Machine
+    pairs: pairs_fold.Pairs
     samples: Rows  # SAMPLE, of cells not yet closed
     gaps: Rows  # GAP, not yet counted
     passed_ns: Ints  # shape (shards,): all slices that end by then have ended
@@ -96,10 +98,15 @@ class Joined(NamedTuple):
 
     correlation: Rows
     market_state: Rows
+    stat_arb: Rows
     watermark_ns: int  # no later row is of a sample at or before this
 
 
-def new_join(shards: int, half_lives_ns: tuple[int, ...]) -> Join:
+def new_join(
+    shards: int,
+    half_lives_ns: tuple[int, ...],
+    pairs: pairs_fold.PairParameters = pairs_fold.DEFAULT,
+) -> Join:
     """Return the state before the first sample."""
     return Join(
         instruments_of.no_instruments(),
@@ -116,6 +123,7 @@ def new_join(shards: int, half_lives_ns: tuple[int, ...]) -> Join:
         weather.no_usual(),
         weather.no_machines(),
         weather.no_machines(),
+        pairs_fold.no_pairs(pairs),
         np.empty(0, SAMPLE),
         GAP.empty(),
         np.full(shards, NEVER_NS),
@@ -138,6 +146,13 @@ def with_half_lives(join: Join, half_lives_ns: tuple[int, ...]) -> Join:
     had = {half_life_ns: place for place, half_life_ns in enumerate(join.half_lives_ns)}
     sums = ewma.with_half_lives(join.sums, [had.get(half_life_ns) for half_life_ns in half_lives_ns])
     return join._replace(sums=sums, half_lives_ns=half_lives_ns, roster=None)
+
+
+def with_pairs(join: Join, parameters: pairs_fold.PairParameters) -> Join:
+    """Return the state for other parameters of pairs; with others, all pairs begin anew."""
+    if parameters == join.pairs.parameters:
+        return join
+    return join._replace(pairs=pairs_fold.no_pairs(parameters), roster=None)
 
 
 def kept(join: Join) -> Join:
@@ -173,13 +188,14 @@ def fold(join: Join, contributions: list[Contribution]) -> tuple[Join, Joined]:
     join = join._replace(samples=samples, gaps=gaps)
     if join.grid_ns == NEVER_NS:
         join = join._replace(grid_ns=_grid(samples[samples["slice_ns"] < closed_ns], closed_ns))
-    correlation, states = [CORRELATION.empty()], [MARKET_STATE.empty()]
+    rows = ([CORRELATION.empty()], [MARKET_STATE.empty()], [STAT_ARB.empty()])
     if join.grid_ns != NEVER_NS:
-        join = _close_cells(join, closed_ns, correlation, states)
+        join = _close_cells(join, closed_ns, rows)
     watermark_ns = NEVER_NS if join.next_ns == NEVER_NS else join.next_ns + CELL_NS - 1
     if closed_ns == WATERMARK_FINAL_NS:
         watermark_ns = closed_ns
-    return join, Joined(np.concatenate(correlation), np.concatenate(states), watermark_ns)
+    correlation, states, stat_arb = (np.concatenate(each) for each in rows)
+    return join, Joined(correlation, states, stat_arb, watermark_ns)
 
 
 def _grid(samples: Rows, closed_ns: int) -> int:
@@ -205,7 +221,7 @@ def _cells(join: Join, times_ns: Ints) -> Ints:
     return np.maximum(cells_ns, join.next_ns)
 
 
-def _close_cells(join: Join, closed_ns: int, correlation: list[Rows], states: list[Rows]) -> Join:
+def _close_cells(join: Join, closed_ns: int, rows: tuple[list[Rows], ...]) -> Join:
     """Close every cell that is over, up to the last in which something happened; append their rows."""
     samples, gaps = join.samples, join.gaps
     cells_ns, gap_cells_ns = _cells(join, samples["slice_ns"]), _cells(join, gaps["effective_ns"])
@@ -223,9 +239,9 @@ def _close_cells(join: Join, closed_ns: int, correlation: list[Rows], states: li
         nonlocal join
         mine = slice(*np.searchsorted(cells_ns, (cell_ns, cell_ns + 1)))
         lost = slice(*np.searchsorted(gap_cells_ns, (cell_ns, cell_ns + 1)))
-        join, pairs, weathers = _close_cell(join, cell_ns, samples[mine], gaps[lost])
-        correlation.append(pairs)
-        states.append(weathers)
+        join, found = _close_cell(join, cell_ns, samples[mine], gaps[lost])
+        for had, new in zip(rows, found, strict=True):
+            had.append(new)
 
     for cell_ns in np.union1d(cells_ns, gap_cells_ns).tolist():
         while join.next_ns < cell_ns and join.board.active.any():
@@ -236,7 +252,7 @@ def _close_cells(join: Join, closed_ns: int, correlation: list[Rows], states: li
     return join
 
 
-def _close_cell(join: Join, cell_ns: int, samples: Rows, gaps: Rows) -> tuple[Join, Rows, Rows]:
+def _close_cell(join: Join, cell_ns: int, samples: Rows, gaps: Rows) -> tuple[Join, tuple[Rows, Rows, Rows]]:
     end_ns = cell_ns + CELL_NS
     join, trade_count, ticked = _seen(join, end_ns, samples, gaps)
     board = join.board
@@ -244,7 +260,7 @@ def _close_cell(join: Join, cell_ns: int, samples: Rows, gaps: Rows) -> tuple[Jo
     if left.any():
         join = _without(join, np.flatnonzero(left))
     if join.roster is None:
-        join = join._replace(roster=roster_of(join.instruments, board.active, join.half_lives_ns))
+        join = _with_roster(join)
     roster = join.roster
     assert roster is not None
     blind = staleness.blind(join.quote_gaps, cell_ns, board.newest_ns[:, 0])
@@ -262,7 +278,18 @@ def _close_cell(join: Join, cell_ns: int, samples: Rows, gaps: Rows) -> tuple[Jo
     halted = board.active & ~two_sided & (board.newest_ns[:, 0] != NEVER_NS)
     join, states = _weather(join, cell, halted, end_ns)
     board = board._replace(log_price=log_price, blind_before=blind)
-    return join._replace(board=board, next_ns=end_ns), pairs, states
+    number = (cell_ns - join.grid_ns) // CELL_NS
+    arbs, stat_arb = pairs_fold.step(join.pairs, log_price, blind, number, end_ns)
+    return join._replace(board=board, pairs=arbs, next_ns=end_ns), (pairs, states, stat_arb)
+
+
+def _with_roster(join: Join) -> Join:
+    """Return the state with its roster, and the pairs in it followed."""
+    active = join.board.active
+    roster = roster_of(join.instruments, active, join.half_lives_ns)
+    names = roster.pairs[: roster.first.size]
+    followed = pairs_fold.followed(join.pairs, (roster.first, roster.second), names, active)
+    return join._replace(roster=roster, pairs=followed)
 
 
 def _decays(join: Join) -> Floats:

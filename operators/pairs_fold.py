@@ -64,7 +64,11 @@ class Pairs(NamedTuple):
 
 
 def parameters(
-    step_cells: int = 60, half_life_samples: float = 1_440.0, window_samples: int = 1_440, lags: int = 10
+    step_cells: int = 60,
+    half_life_samples: float = 1_440.0,
+    window_samples: int = 1_440,
+    lags: int = 10,
+    samples_min: int = 30,
 ) -> PairParameters:
     """Return valid parameters; the defaults are a sample a minute and one day of memory.
 
@@ -78,6 +82,9 @@ def parameters(
         Window of the cointegration test, in samples.
     lags
         Lagged differences in that test.
+    samples_min
+        Samples before the first hedge ratio, as many before the first z-score, and before the first
+        half-life.
 
     Raises
     ------
@@ -90,11 +97,15 @@ def parameters(
         int(step_cells),
         int(window_samples),
         cointegration.lags_of(lags),
-        hedge_ratio.parameters(half_life_samples),
-        spread_zscore.parameters(half_life_samples),
-        half_life.parameters(half_life_samples),
+        hedge_ratio.parameters(half_life_samples, samples_min),
+        spread_zscore.parameters(half_life_samples, samples_min),
+        half_life.parameters(half_life_samples, samples_min),
         pair_signal.parameters(half_life_samples),
     )
+
+
+DEFAULT = parameters()
+"""A sample a minute and one day of memory."""
 
 
 def no_pairs(parameters: PairParameters) -> Pairs:
@@ -216,11 +227,19 @@ def step(pairs: Pairs, log_price: Floats, stale: Bools, cell: int, end_ns: int) 
     rows = pairs.blank.copy()
     rows["event_ns"], rows["since_ns"] = end_ns, signals.since_ns
     rows["hedge_ratio"], rows["spread_bps"], rows["z_score"] = ratio[0], spread[0] * 1e4, score[0]
-    rows["reversion_ns"] = samples[0] * rule.step_cells * CELL_NS
+    rows["reversion_s"] = samples[0] * rule.step_cells * (CELL_NS / 1e9)
     rows["p_value"], rows["confidence"] = pairs.p_value, confidence[0]
     rows["signal"], rows["previous_signal"] = held[0], signals.previous
     rows["stale"] = stale[pairs.legs].any(axis=1)
     return pairs._replace(hedge=hedge, zscore=zscore, reversion=reversion, signals=signals), rows
+
+
+def warm_up() -> None:
+    """Compile the kernels, or load them from their cache, before the first cell waits for them."""
+    one = (np.array([0]), np.array([1]))
+    pairs = followed(no_pairs(parameters(step_cells=1)), one, STAT_ARB.empty(1), np.ones(2, np.bool_))
+    for cell in range(TEST_STEPS):
+        pairs, _ = step(pairs, np.zeros(2), np.zeros(2, np.bool_), cell, cell)
 
 
 def _every(rule: PairParameters) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 from genesis.connectors import frames
 from genesis.connectors.broker import EmbeddedBroker
 from genesis.connectors.kafka import FrameConsumer, FrameProducer, QueueFull, ensure_topics
-from genesis.operators import market_join, topics
+from genesis.operators import market_join, pairs_fold, topics
 from genesis.operators.arrays import NEVER_NS
 from genesis.operators.records import WATERMARK_FINAL_NS
 from genesis.operators.topics import Topic
@@ -26,6 +26,7 @@ SHARDS = 2
 DEADLINE_S = 60.0
 HALF_LIVES_S = "5,equal"
 HALF_LIVES_NS = (0, 5 * 10**9)
+PAIR_STEP_S = 1
 SIGNAL_PARTS = [
     (topic.name, part) for topic in topics.SIGNALS for part in range(SHARDS if topic.sharded else 1)
 ]
@@ -48,7 +49,8 @@ def random_market(count: int, seed: int) -> Market:
 
 def expected(market: Market) -> dict[str, set[bytes]]:
     """Return the rows of every signal topic, by the folds themselves, nothing cut and nothing killed."""
-    join, found = market_join.new_join(SHARDS, HALF_LIVES_NS), {topic.name: set() for topic in topics.SIGNALS}
+    join = market_join.new_join(SHARDS, HALF_LIVES_NS, pairs_fold.parameters(PAIR_STEP_S))
+    found: dict[str, set[bytes]] = {topic.name: set() for topic in topics.SIGNALS}
     for shard in range(SHARDS):
         (out,) = streams.folded(streams.batches(streams.of_shard(market, shard, SHARDS), []))
         join, joined = market_join.fold(join, [streams.contribution(shard, out)])
@@ -109,6 +111,7 @@ class Flow:
             "embedded_broker": True,
             "generation_mb": 1_000,
             "half_lives_s": HALF_LIVES_S,
+            "pair_step_s": PAIR_STEP_S,
             "epoch_s": 0.1,
         } | settings
         self.process: subprocess.Popen[str] | None = None

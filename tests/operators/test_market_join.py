@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genesis.operators import market_join, shard_fold
+from genesis.operators import market_join, pairs_fold, shard_fold
 from genesis.operators.arrays import NEVER_NS
 from genesis.operators.market_join import LEAVE_NS, Contribution
 from genesis.operators.records import BOOK, GAP, WATERMARK_FINAL_NS, MarketState, StreamKind
@@ -21,6 +21,12 @@ from tests.operators.streams import START_NS, Market
 pytestmark = pytest.mark.timeout(180)
 
 HALF_LIVES_NS = (0, 10 * CELL_NS)
+PAIRS = pairs_fold.parameters(step_cells=2, half_life_samples=9.0, window_samples=50, lags=0, samples_min=3)
+SIGNALS = ("correlation", "market_state", "stat_arb")
+
+
+def new_join(shards: int) -> market_join.Join:
+    return market_join.new_join(shards, HALF_LIVES_NS, PAIRS)
 
 
 def told(market: Market, how: list[tuple[int, int, float]], shards: int) -> list[Contribution]:
@@ -32,16 +38,18 @@ def told(market: Market, how: list[tuple[int, int, float]], shards: int) -> list
     return [queue[turn] for turn in range(len(how) + 1) for queue in queues]
 
 
-def joined(contributions: list[Contribution], shards: int, size: int = 1) -> tuple[bytes, bytes]:
-    """Return all correlation and market state rows, in their order."""
-    join, found = market_join.new_join(shards, HALF_LIVES_NS), []
+def joined(contributions: list[Contribution], shards: int, size: int = 1) -> tuple[bytes, ...]:
+    """Return all rows of every signal, in their order."""
+    join, found = new_join(shards), []
     for begin in range(0, len(contributions), size):
         join, out = market_join.fold(join, contributions[begin : begin + size])
         found.append(out)
     assert out.watermark_ns == WATERMARK_FINAL_NS
-    correlation = np.concatenate([out.correlation for out in found])
-    states = np.concatenate([out.market_state for out in found])
-    return correlation.tobytes(), states.tobytes()
+    return rows_of(found)
+
+
+def rows_of(found: list[market_join.Joined]) -> tuple[bytes, ...]:
+    return tuple(np.concatenate([getattr(out, name) for out in found]).tobytes() for name in SIGNALS)
 
 
 @given(streams.markets, streams.cuts, st.integers(1, 4), st.integers(1, 5))
@@ -56,7 +64,7 @@ def test_any_cut_over_any_shards_gives_the_same(
 @given(streams.markets, streams.cuts, st.integers(0, 60))
 def test_a_kill_changes_nothing(market: Market, how: list[tuple[int, int, float]], at: int) -> None:
     contributions = told(market, how, 2)
-    join, found = market_join.new_join(2, HALF_LIVES_NS), []
+    join, found = new_join(2), []
     for number, each in enumerate(contributions):
         if number == at:
             snapshot = pickle.dumps(market_join.kept(join))
@@ -65,20 +73,17 @@ def test_a_kill_changes_nothing(market: Market, how: list[tuple[int, int, float]
             join = pickle.loads(snapshot)
         join, out = market_join.fold(join, [each])
         found.append(out)
-    rows = tuple(
-        np.concatenate([getattr(out, name) for out in found]).tobytes()
-        for name in ("correlation", "market_state")
-    )
-    assert rows == joined(contributions, 2)
+    assert rows_of(found) == joined(contributions, 2)
 
 
 @given(streams.markets, streams.cuts)
 def test_watermarks_are_kept_promises(market: Market, how: list[tuple[int, int, float]]) -> None:
-    join, promised_ns = market_join.new_join(2, HALF_LIVES_NS), NEVER_NS
+    join, promised_ns = new_join(2), NEVER_NS
     for each in told(market, how, 2):
         join, out = market_join.fold(join, [each])
         assert (out.correlation["sample_ns"] > promised_ns).all()
         assert (out.market_state["event_ns"] > promised_ns).all()
+        assert (out.stat_arb["event_ns"] > promised_ns).all()
         assert out.watermark_ns >= promised_ns
         promised_ns = out.watermark_ns
 
@@ -209,6 +214,30 @@ def test_other_half_lives_keep_what_they_share() -> None:
     assert after.correlation["half_life_ns"].tolist() == [CELL_NS, 5 * CELL_NS]
     assert after.correlation[0].tobytes() == unchanged.correlation[1].tobytes()
     assert np.isnan(after.correlation["correlation"][1])
+
+
+def test_pairs_have_a_row_in_every_cell_and_hold_still_while_a_leg_is_blind() -> None:
+    join, out = close(new_join(1), prices(60, (b"A", b"B")), GAP.empty(), 60)
+    rows = out.stat_arb
+    assert rows.size == 60
+    assert np.isfinite(rows["z_score"][20:]).all()
+    assert np.isfinite(rows["reversion_s"][40:]).any()
+    assert (rows["event_ns"] == out.market_state["event_ns"][out.market_state["symbol"] == b"*"]).all()
+    opened = gap_of(b"A", 60.0, 0, 60.1)
+    join, out = close(join, prices(5, (b"B",), 60), opened, 65)
+    assert (out.stat_arb["stale"] == 1).all()
+    assert np.isnan(out.stat_arb["z_score"]).all()
+    assert (out.stat_arb["signal"] == rows["signal"][-1]).all()
+
+
+def test_other_parameters_of_pairs_begin_anew_and_the_same_do_not() -> None:
+    join, _ = close(new_join(1), prices(60, (b"A", b"B")), GAP.empty(), 60)
+    assert market_join.with_pairs(join, PAIRS) is join
+    other = market_join.with_pairs(market_join.kept(join), pairs_fold.DEFAULT)
+    _, out = close(other, prices(1, (b"A", b"B"), 60), GAP.empty(), 61)
+    assert np.isnan(out.stat_arb["hedge_ratio"]).all()
+    _, out = close(join, prices(1, (b"A", b"B"), 60), GAP.empty(), 61)
+    assert np.isfinite(out.stat_arb["hedge_ratio"]).all()
 
 
 @pytest.fixture(scope="module")

@@ -65,7 +65,7 @@ def test_it_is_its_estimators_put_together(recordings: Path) -> None:
     np.testing.assert_array_equal(rows["hedge_ratio"], ratio)
     np.testing.assert_array_equal(rows["spread_bps"], spread * 1e4)
     np.testing.assert_array_equal(rows["z_score"], score)
-    np.testing.assert_array_equal(rows["reversion_ns"], samples * 3 * 10**9)
+    np.testing.assert_array_equal(rows["reversion_s"], samples * 3)
     evidence = (score, rows["p_value"].copy(), samples)
     ends = 1_000 * np.arange(1, 1_501)
     _, held, confidence = pair_signal.signal(pair_signal.no_signals(3), ends, evidence, RULE.signal)
@@ -112,7 +112,7 @@ def test_an_instrument_that_joins_or_leaves_disturbs_no_other_and_is_forgotten()
     _, again = ran(following(pairs, [0, 1, 3], 4), log_prices[500:], 500)
     is_pair = middle["symbol_a"][0] == b"S00"
     found = np.concatenate([begin, middle[:, is_pair], end, again[:, :1]])
-    for name in ("hedge_ratio", "z_score", "reversion_ns", "confidence", "signal", "since_ns"):
+    for name in ("hedge_ratio", "z_score", "reversion_s", "confidence", "signal", "since_ns"):
         np.testing.assert_array_equal(found[name], alone[name])
     assert np.isfinite(middle["hedge_ratio"][-1]).all()
     assert np.isnan(again["hedge_ratio"][0, 1:]).all()

@@ -17,7 +17,17 @@ GENESIS = [sys.executable, "-m", "genesis.cli.main"]
 LOG_COLUMNS = ("log_id", "log_generation", "log_partition", "log_offset", "inserted_at")
 """Where a row came from and when it was stored; everything else must be the same in every run."""
 
-COMPARED = ("trades", "quotes", "book", "gaps", "bars", "liquidity", "correlation", "market_state")
+COMPARED = (
+    "trades",
+    "quotes",
+    "book",
+    "gaps",
+    "bars",
+    "liquidity",
+    "correlation",
+    "market_state",
+    "stat_arb",
+)
 DEADLINE_S = 240.0
 
 
