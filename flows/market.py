@@ -1,7 +1,8 @@
-"""Market flow: tick topics in, bars, liquidity, correlations, pairs and market states out.
+"""Market flow: tick topics in; bars, measures, correlations, pairs and market states out.
 
 Wiring only. Each shard of the tick topics is read by one source partition and folded by one keyed
-step (`operators.shard_fold`); the samples of all shards meet in one more (`operators.market_join`).
+step (`operators.shard_fold`); the samples of all shards meet in one more (`operators.market_join`), and
+the pairs that each names at the end of a minute in another (`operators.standings`).
 What is folded, and when a cell closes, is described there.
 """
 
@@ -36,14 +37,17 @@ from genesis.connectors.dead_letters import dead_letter
 from genesis.connectors.kafka import FrameConsumer, FrameProducer, ensure_topics
 from genesis.connectors.meter import Meter
 from genesis.connectors.settings import Settings, SettingsError
-from genesis.operators import market_join, pairs_fold, shard_fold
-from genesis.operators.arrays import NEVER_NS
+from genesis.operators import market_join, pairs_fold, shard_fold, standings
+from genesis.operators.arrays import NEVER_NS, copied
 from genesis.operators.records import BOOK, GAP, QUOTE, TRADE, DeadLetter
 from genesis.operators.roster import CELL_NS
 from genesis.operators.shard_fold import Arrivals
 
 WATERMARK_EVERY_NS = 100_000_000
 """A watermark without rows is sent when event time has moved on by so much."""
+
+SLOW_NS = {"measures": 10**9, "volatility": 60 * 10**9, "volume": 60 * 10**9, "tradability": 60 * 10**9}
+"""The same for topics whose rows come so rarely that nobody needs their watermark sooner."""
 
 FETCH_WAIT_EMBEDDED_MS, FETCH_WAIT_MS = 5, 100
 """How long a broker may hold a fetch; the embedded one always uses all of it."""
@@ -59,6 +63,13 @@ class Cells(NamedTuple):
     cause_ns: int
 
 
+class Minute(NamedTuple):
+    """What one shard tells the ranking, and the newest frame that it comes from."""
+
+    told: standings.Told
+    cause_ns: int
+
+
 class _Voice:
     """Decides whether a signal without rows is worth a frame: when its watermark has moved enough."""
 
@@ -70,26 +81,34 @@ class _Voice:
     ) -> list[Signal]:
         """Return the signal, or nothing."""
         ahead_ns = watermark_ns - self._told_ns.get(topic, NEVER_NS)
-        if not rows.size and ahead_ns < WATERMARK_EVERY_NS:
+        if not rows.size and ahead_ns < SLOW_NS.get(topic, WATERMARK_EVERY_NS):
             return []
         self._told_ns[topic] = watermark_ns
         return [Signal(topic, partition, rows, watermark_ns, cause_ns)]
 
 
-class ShardLogic(StatefulBatchLogic[ShardBatch, Output | Cells, shard_fold.Shard]):
+class ShardLogic(StatefulBatchLogic[ShardBatch, Output | Cells | Minute, shard_fold.Shard]):
     """Folds the batches of one shard."""
 
     def __init__(self, resume: shard_fold.Shard | None) -> None:
         self._state = shard_fold.new_shard() if resume is None else shard_fold.kept(resume)
         self._voice = _Voice()
         self._closed_ns = (NEVER_NS, NEVER_NS)
+        self._minute_ns = NEVER_NS
 
-    def on_batch(self, values: list[ShardBatch]) -> tuple[Iterable[Output | Cells], bool]:
+    def on_batch(self, values: list[ShardBatch]) -> tuple[Iterable[Output | Cells | Minute], bool]:
         """Fold batches in their order."""
-        out: list[Output | Cells] = []
+        out: list[Output | Cells | Minute] = []
         for batch in values:
             self._state, folded = shard_fold.fold(self._state, batch.arrivals)
-            out += self._voice.signal("bars", batch.shard, folded.bars, folded.watermark_ns, batch.sent_ns)
+            measured = folded.measured
+            for topic, rows in (
+                ("bars", folded.bars),
+                ("measures", measured.seconds),
+                ("volatility", measured.volatility),
+                ("volume", measured.volume),
+            ):
+                out += self._voice.signal(topic, batch.shard, rows, folded.watermark_ns, batch.sent_ns)
             out += self._voice.signal(
                 "liquidity", batch.shard, folded.liquidity, folded.book_watermark_ns, batch.book_sent_ns
             )
@@ -101,6 +120,11 @@ class ShardLogic(StatefulBatchLogic[ShardBatch, Output | Cells, shard_fold.Shard
                 self._closed_ns = closed_ns
                 told = market_join.Contribution(batch.shard, *closed_ns, folded.samples, folded.gaps)
                 out.append(Cells(told, batch.sent_ns))
+            minute_ns = folded.minute_ns - folded.minute_ns % standings.MINUTE_NS
+            if measured.candidates.size or minute_ns != self._minute_ns:
+                self._minute_ns = minute_ns
+                pairs = standings.Told(batch.shard, folded.minute_ns, measured.candidates)
+                out.append(Minute(pairs, batch.sent_ns))
         return out, StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> shard_fold.Shard:
@@ -144,8 +168,30 @@ class JoinLogic(StatefulBatchLogic[Cells, Output, market_join.Join]):
         return market_join.kept(self._state)
 
 
-def _is_cells(item: tuple[str, Output | Cells]) -> TypeGuard[tuple[str, Cells]]:
+class RankingLogic(StatefulBatchLogic[Minute, Output, standings.Standings]):
+    """Ranks the pairs of all shards, minute by minute."""
+
+    def __init__(self, shards: int, resume: standings.Standings | None) -> None:
+        self._state = standings.no_standings(shards) if resume is None else copied(resume)
+        self._voice = _Voice()
+
+    def on_batch(self, values: list[Minute]) -> tuple[Iterable[Output], bool]:
+        """Rank the minutes that all shards have told."""
+        self._state, rows, watermark_ns = standings.fold(self._state, [minute.told for minute in values])
+        cause_ns = max(minute.cause_ns for minute in values)
+        return self._voice.signal("tradability", 0, rows, watermark_ns, cause_ns), StatefulBatchLogic.RETAIN
+
+    def snapshot(self) -> standings.Standings:
+        """Return a copy of the state."""
+        return copied(self._state)
+
+
+def _is_cells(item: tuple[str, Output | Cells | Minute]) -> TypeGuard[tuple[str, Cells]]:
     return isinstance(item[1], Cells)
+
+
+def _is_minute(item: tuple[str, Output | Minute]) -> TypeGuard[tuple[str, Minute]]:
+    return isinstance(item[1], Minute)
 
 
 def add_market(
@@ -160,8 +206,11 @@ def add_market(
     parts = op.branch("cells", folded, _is_cells)
     cells = op.map("to_join", parts.trues, lambda item: (JOINED, item[1]))
     joined = op.stateful_batch("join", cells, partial(JoinLogic, wires.shards, half_lives_ns, pairs))
-    signals = cast("KeyedStream[Output]", parts.falses)
-    op.output("signals", op.merge("all", signals, joined), FrameSink(wires))
+    rest = op.branch("minutes", cast("KeyedStream[Output | Minute]", parts.falses), _is_minute)
+    minutes = op.map("to_ranking", rest.trues, lambda item: (JOINED, item[1]))
+    ranked = op.stateful_batch("ranking", minutes, partial(RankingLogic, wires.shards))
+    signals = cast("KeyedStream[Output]", rest.falses)
+    op.output("signals", op.merge("all", signals, joined, ranked), FrameSink(wires))
 
 
 def build(settings: Settings, meter: Meter | None = None) -> Dataflow:
@@ -194,14 +243,15 @@ def build(settings: Settings, meter: Meter | None = None) -> Dataflow:
 
 def warm_up() -> None:
     """Compile the kernels, or load them from their cache, before the first tick waits for them."""
-    rows = TRADE.empty(1), QUOTE.empty(1), BOOK.empty(1), GAP.empty(1)
+    rows = TRADE.empty(2), QUOTE.empty(2), BOOK.empty(2), GAP.empty(2)
     for row in rows:
         row["symbol"], row["market"] = b"WARMUP", 1
-    rows[0]["price"] = rows[0]["effective_ns"] = rows[1]["effective_ns"] = 1
-    rows[3]["stream"] = 1
+        row["effective_ns"][1] = 2 * standings.MINUTE_NS  # so that a minute ends
+    rows[0]["price"], rows[3]["stream"] = 1.0, 1
     _, folded = shard_fold.fold(shard_fold.new_shard(), Arrivals(rows, (NEVER_NS,) * 4, (1,) * 4))
     told = market_join.Contribution(0, folded.closed_ns, folded.quiet_ns, folded.samples, folded.gaps)
     market_join.fold(market_join.new_join(1, (0,)), [told])
+    standings.fold(standings.no_standings(1), [standings.Told(0, 0, np.zeros(1, standings.CANDIDATE))])
     pairs_fold.warm_up()
 
 

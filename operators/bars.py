@@ -244,7 +244,7 @@ def _apply_gap(bars: Bars, slot: int, gap_ns: tuple[int, int, int], names: Words
     written = 0
     for k in range(INTERVALS_NS.size):
         interval_ns = INTERVALS_NS[k]
-        last_ns = min(end_ns, effective_ns)
+        last_ns = effective_ns if end_ns == OPEN_NS else end_ns
         touched_ns = last_ns - last_ns % interval_ns
         bars.stale_through_ns[slot, k] = max(bars.stale_through_ns[slot, k], touched_ns)
         for place in range(FIRST_PLACE[k], FIRST_PLACE[k] + HISTORY[k]):

@@ -15,7 +15,7 @@ import numpy as np
 from genesis.connectors import frames
 from genesis.connectors.broker import EmbeddedBroker
 from genesis.connectors.kafka import FrameConsumer, FrameProducer, QueueFull, ensure_topics
-from genesis.operators import market_join, pairs_fold, topics
+from genesis.operators import market_join, pairs_fold, standings, topics
 from genesis.operators.arrays import NEVER_NS
 from genesis.operators.records import WATERMARK_FINAL_NS
 from genesis.operators.topics import Topic
@@ -50,11 +50,16 @@ def random_market(count: int, seed: int) -> Market:
 def expected(market: Market) -> dict[str, set[bytes]]:
     """Return the rows of every signal topic, by the folds themselves, nothing cut and nothing killed."""
     join = market_join.new_join(SHARDS, HALF_LIVES_NS, pairs_fold.parameters(PAIR_STEP_S))
+    ranking = standings.no_standings(SHARDS)
     found: dict[str, set[bytes]] = {topic.name: set() for topic in topics.SIGNALS}
     for shard in range(SHARDS):
         (out,) = streams.folded(streams.batches(streams.of_shard(market, shard, SHARDS), []))
         join, joined = market_join.fold(join, [streams.contribution(shard, out)])
-        for name, rows in (("bars", out.bars), ("liquidity", out.liquidity), *joined._asdict().items()):
+        told = standings.Told(shard, out.minute_ns, out.measured.candidates)
+        ranking, ranked, _ = standings.fold(ranking, [told])
+        of_shard = {"bars": out.bars, "liquidity": out.liquidity, "measures": out.measured.seconds}
+        of_shard |= {"volatility": out.measured.volatility, "volume": out.measured.volume}
+        for name, rows in (of_shard | {"tradability": ranked} | joined._asdict()).items():
             if name in found:
                 found[name] |= {row.tobytes() for row in rows}
     return found

@@ -41,14 +41,14 @@ def test_kills_at_any_moment_leave_the_rows_as_they_are(tmp_path: Path, seed: in
 
 @pytest.mark.timeout(120)
 def test_one_row_has_one_key(tmp_path: Path) -> None:
-    market = market_lab.random_market(2_000, 5)
+    market = market_lab.random_market(6_000, 5)
     with lab(tmp_path, workers=2) as (broker, flow, signals):
         Feed(broker.bootstrap, market, 5).finish()
         flow.start()
         signals.read_until("end", signals.final, flow.process)
         for topic in topics.SIGNALS:
             rows = np.frombuffer(b"".join(sorted(signals.distinct()[topic.name])), topic.rows.dtype)
-            assert rows.size > 0
+            assert rows.size > 0 or topic is topics.VOLUME  # two minutes end no bin of the day
             assert np.unique(rows[list(topic.rows.key)]).size == rows.size, topic.name
 
 

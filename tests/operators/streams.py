@@ -28,6 +28,7 @@ def market_of(ticks: list[tuple[int, int, int, int, float]]) -> Market:
     """Return rows for (topic, instrument, step ms, late ms, price), as one connection would send them."""
     listed: list[list[dict[str, Any]]] = [[], [], [], []]
     now_ns, watermark_ns = START_NS, NEVER_NS
+    open_gaps: dict[tuple[int, StreamKind], int] = {}
     for number, (topic, instrument, step_ms, late_ms, price) in enumerate(ticks, start=1):
         now_ns += step_ms * 1_000_000
         event_ns = now_ns - late_ms * 1_000_000
@@ -43,9 +44,14 @@ def market_of(ticks: list[tuple[int, int, int, int, float]]) -> Market:
         if topic == shard_fold.TRADES:
             row |= {"trade_id": number, "price": price, "qty": price / 7, "side": 1 if number % 2 else -1}
         elif topic == shard_fold.GAPS:
-            end_ns = event_ns + step_ms * 500_000 if number % 2 else 0
             stream = StreamKind.QUOTES if number % 3 else StreamKind.TRADES
-            row |= {"start_ns": event_ns - 10**8, "end_ns": end_ns, "stream": stream}
+            begun_ns = open_gaps.pop((instrument, stream), None)  # at most one is open, as the feed has it
+            start_ns = event_ns - 10**8 if begun_ns is None else begun_ns
+            end_ns = max(event_ns, start_ns) if begun_ns is not None or number % 2 else 0
+            if not end_ns:
+                open_gaps[instrument, stream] = start_ns
+            row |= {"start_ns": start_ns, "end_ns": end_ns, "stream": stream}
+            row["revision"] = int(begun_ns is not None)
         else:
             row |= {"update_id": number, "bid_price": price, "ask_price": price + 0.5}
         listed[topic].append(row)

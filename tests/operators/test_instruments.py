@@ -40,9 +40,10 @@ def test_ticks_carry_the_columns_of_their_rows() -> None:
         rows["effective_ns"], rows["event_ns"], rows[number] = [5, 6], [1, 2], [8, 9]
     trades["price"], trades["qty"], trades["side"] = [10.0, 11.0], [1.0, 2.0], [1, -1]
     quotes["bid_price"], quotes["ask_price"] = [9.0, np.nan], [11.0, 12.0]
+    quotes["bid_qty"], quotes["ask_qty"] = [3.0, 4.0], [5.0, 6.0]
     for rows, schema, make, values in (
         (trades, TRADE, instruments_of.trade_ticks, [[10.0, 1.0], [11.0, -2.0]]),
-        (quotes, QUOTE, instruments_of.quote_ticks, [[9.0, 11.0], [np.nan, 12.0]]),
+        (quotes, QUOTE, instruments_of.quote_ticks, [[9.0, 11.0, 3.0, 5.0], [np.nan, 12.0, 4.0, 6.0]]),
     ):
         before = rows.copy()
         _, keys, found = make(instruments_of.no_instruments(), rows.view(in_words(schema)))
