@@ -47,7 +47,7 @@ class Window(NamedTuple):
 
     value: Floats  # shape (N, n): returns by place in the ring, 0 where missing
     there: Bools  # shape (N, n): whether there was one
-    count: Ints  # shape (n,): returns in the window
+    present: Ints  # shape (n,): returns in the window
     x: Floats  # shape (n,): sum of the returns
     xx: Floats  # shape (n,): sum of their squares
     peak: Floats  # shape (n,): greatest sum of squares since the sums were made anew
@@ -92,20 +92,17 @@ def with_instruments(window: Window, instruments: int) -> Window:
     if instruments <= have:
         return window
     wider = empty_window(length, instruments)
-    for new, old in zip(wider[:2], window[:2], strict=True):
-        new[:, :have] = old
-    for new, old in zip(wider[2:6], window[2:6], strict=True):
-        new[:have] = old
-    wider.xy[:have, :have] = window.xy
+    wider.value[:, :have], wider.there[:, :have] = window.value, window.there
+    wider.present[:have], wider.x[:have], wider.xx[:have] = window.present, window.x, window.xx
+    wider.peak[:have], wider.xy[:have, :have] = window.peak, window.xy
     return wider._replace(cells=window.cells)
 
 
 def without(window: Window, instrument: int) -> Window:
     """Return the window (used up) in which one instrument has no returns any more."""
-    for array in (window.value, window.there):
-        array[:, instrument] = 0
-    for array in (window.count, window.x, window.xx, window.peak):
-        array[instrument] = 0
+    window.value[:, instrument], window.there[:, instrument] = 0.0, False
+    window.present[instrument] = 0
+    window.x[instrument] = window.xx[instrument] = window.peak[instrument] = 0.0
     window.xy[instrument, :] = window.xy[:, instrument] = 0.0
     return window
 
@@ -178,7 +175,7 @@ def _arrived(window: Window, returns: Floats, old: Floats) -> tuple[Floats, Wind
     Return its values, missing ones 0, the window, and whether the sums can go on; the values of the
     cell that left are written into ``old``.
     """
-    value, there, count, x, xx, peak, xy, seen = window
+    value, there, present, x, xx, peak, xy, seen = window
     n = returns.size
     place = seen % value.shape[0]
     new = value[place, :n]
@@ -186,7 +183,7 @@ def _arrived(window: Window, returns: Floats, old: Floats) -> tuple[Floats, Wind
         arrived = abs(returns[i]) < np.inf
         old[i] = new[i]
         new[i] = returns[i] if arrived else 0.0
-        count[i] += int(arrived) - int(there[place, i])
+        present[i] += int(arrived) - int(there[place, i])
         there[place, i] = arrived
     sound = (seen + 1) % (RENEWAL * value.shape[0]) != 0
     for i in range(n):
@@ -195,7 +192,7 @@ def _arrived(window: Window, returns: Floats, old: Floats) -> tuple[Floats, Wind
         peak[i] = most if most > peak[i] else peak[i]  # noqa: FURB136 - as a branch it is vectorised
         xx[i] = most - old[i] * old[i]
         sound &= xx[i] >= SHARE_LEFT_MIN * peak[i]
-    return new, Window(value, there, count, x, xx, peak, xy, seen + 1), sound
+    return new, Window(value, there, present, x, xx, peak, xy, seen + 1), sound
 
 
 @kernel
@@ -315,7 +312,7 @@ def _scales(window: Window) -> tuple[float, Floats, Floats]:
         variance = square - mean[i] * mean[i]
         scale[i] = 1.0 / np.sqrt(variance if variance > VARIANCE_SHARE_MIN * square else np.nan)
     for i in range(n):
-        if window.count[i] < cells:
+        if window.present[i] < cells:
             scale[i] = np.inf
     return cells, mean, scale
 
