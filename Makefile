@@ -36,14 +36,15 @@ check: .venv/.dev build/types ## Lint, format, types, the import rule, generated
 		--config-file ../../pyproject.toml --cache-dir ../mypy --no-error-summary -p genesis
 	@echo 'imports'; cd build/types && ../../.venv/bin/lint-imports --config ../../pyproject.toml \
 		--cache-dir ../import-linter >../imports.txt || { cat ../imports.txt; exit 1; }
-	@echo 'pages';   $(PY) docs/generate.py --check
+	@echo 'pages';   $(PY) docs/generate.py --check && $(PY) -m genesis.connectors.topic_docs --check
 
 bench: .venv/.dev ## Measure against the baselines; writes build/bench.json
 	@mkdir -p build
 	@$(PY) -m benchmarks $(ARGS)
 
-docs: .venv/.dev ## Generate the reference pages
+docs: .venv/.dev ## Generate the reference pages and the pictures of the operators
 	@$(PY) docs/generate.py
+	@$(PY) -m genesis.connectors.topic_docs
 
 lock: .venv/.dev ## Renew the lock files from pyproject.toml (ARGS=--upgrade for newer versions)
 	@echo 'Resolving for Python 3.11 and 3.12 (some seconds)'
