@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 
+from genesis.operators.matrix_distance import BreakParams
+
 
 def pearson(x: np.ndarray, y: np.ndarray) -> float:
     """Return the correlation of two samples by its definition, NaN where it is undefined."""
@@ -76,3 +78,53 @@ def hayashi_yoshida(
         value = np.clip(total / np.sqrt(square) / np.sqrt(square.T), -1.0, 1.0)
     defined = (count >= 2.0) & (square > 0.0) & (square.T > 0.0)
     return total, np.where(defined, value, np.nan), count
+
+
+def breaks(rows: np.ndarray, params: BreakParams) -> np.ndarray:
+    """Return distance, sum and break of each matrix by the definition."""
+    past: list[np.ndarray] = []
+    usual = deviation = total = 0.0
+    reference: list[float] = []
+    seen = []
+    for row in rows:
+        reference = reference or [math.nan] * len(row)
+        gaps = [abs(a - b) for a, b in zip(reference, row, strict=True) if not math.isnan(a - b)]
+        gap = sum(gaps) / len(gaps) if gaps else math.nan
+        share = max(1.0 - 0.5 ** (1.0 / params.half_life), 1.0 / (len(past) + 1))
+        if gaps:
+            sigma, kept = math.sqrt(math.pi / 2.0) * deviation, gap
+            excess = min((gap - usual) / sigma, 4.0) if sigma > 0.0 else (4.0 if gap > usual else 0.0)
+            if len(past) >= params.warm:
+                total = max(0.0, total + excess - params.slack)
+                kept = min(gap, usual + 4.0 * sigma)
+            usual += share * (kept - usual)
+            deviation += share * (abs(kept - usual) - deviation)
+        past.append(row)
+        broken = total > params.threshold
+        seen.append((gap, total, float(broken)))
+        if broken:
+            usual = deviation = total = 0.0
+            reference, past = row.tolist(), []
+        pairs = zip(reference, row.tolist(), strict=True)
+        reference = [b if math.isnan(a) else a if math.isnan(b) else a + share * (b - a) for a, b in pairs]
+    return np.array(seen).reshape(-1, 3)
+
+
+def grid(ticks: list[Tick], instruments: int, times: list[int]) -> np.ndarray:
+    """Return the newest price of each instrument at each time, NaN without a usable one."""
+    found = np.full((len(times), instruments), np.nan)
+    for row, time in enumerate(times):
+        for at, instrument, price in ticks:
+            if at <= time:
+                found[row, instrument] = price if 0.0 < price < math.inf else math.nan
+    return found
+
+
+def refreshes(ticks: list[Tick], instruments: int) -> list[int]:
+    """Return the numbers of the ticks that complete a refresh."""
+    found, since = [], 0
+    for number in range(len(ticks)):
+        if {who for _, who, _ in ticks[since : number + 1]} == set(range(instruments)):
+            found.append(number)
+            since = number + 1
+    return found
