@@ -39,7 +39,7 @@ FAST_CELLS = 3.0
 JUMP = 8.0
 """One return counts at most this many times the usual absolute return."""
 
-RATE_CELLS = 10.0
+RATE_CELLS = 4.0
 """Half-life of the short-run trade rate, in cells."""
 
 USUAL_CELLS = 1800.0
@@ -268,6 +268,64 @@ def decide(
         if wanted != now and state[i, 3] >= dwell:
             state[i, 1], state[i, 0], since_ns[i] = now, wanted, now_ns
     return machine
+
+
+class Cells(NamedTuple):
+    """What the instruments showed in T cells one after the other, each of shape (T, n)."""
+
+    log_return: Floats
+    spread_bps: Floats
+    trade_count: Ints
+    ticked: Bools
+    stale: Bools
+
+
+@kernel
+def states(
+    usual: Usual, machine: Machine, cells: Cells, times_ns: tuple[int, int]
+) -> tuple[Usual, Machine, Ints, Floats]:
+    """Return the states of n instruments after each of T cells, for recordings: no cell is halted.
+
+    Parameters
+    ----------
+    usual, machine
+        Used up; room for n.
+    cells
+        What they showed.
+    times_ns
+        Start of the first cell, and length of a cell.
+
+    Returns
+    -------
+    usual, machine, path, evidence
+        ``path`` are the states, shape ``(T, n)``; ``evidence`` the ratios of volatility, spread and
+        trade rate to the usual, shape ``(T, n, 3)``.
+
+    Examples
+    --------
+    >>> rng, one = np.random.default_rng(1), np.ones((300, 1))
+    >>> returns = rng.normal(0.0, 1e-4, (300, 1)) * np.where(np.arange(300) < 200, 1.0, 12.0)[:, None]
+    >>> cells = Cells(returns, one, one.astype(np.int64), one > 0.0, one < 0.0)
+    >>> path = states(with_slots(no_usual(), 1), with_machines(no_machines(), 1), cells, (0, 10**9))[2]
+    >>> [MarketState(path[cell, 0]).name for cell in (10, 199, 205)]
+    ['UNKNOWN', 'NORMAL', 'VOLATILE']
+    """
+    length, n = cells.log_return.shape
+    path, evidence = np.empty((length, n), np.int64), np.empty((length, n, 3))
+    halted, held, cell_ns = np.zeros(n, np.bool_), np.zeros(n, np.bool_), times_ns[1]
+    for t in range(length):
+        cell = Cell(
+            cells.log_return[t], cells.spread_bps[t], cells.trade_count[t], cells.ticked[t], cells.stale[t]
+        )
+        usual, measures = measure(usual, cell, cell_ns / 1e9)
+        held[:] = cells.stale[t]
+        warm = usual.cells[:, 1] >= WARM_CELLS
+        now_ns = times_ns[0] + (t + 1) * cell_ns
+        machine = decide(machine, measures, warm, halted, held, now_ns)
+        path[t] = machine.state[:, 0]
+        evidence[t, :, 0], evidence[t, :, 1] = measures.volatility_ratio, measures.spread_ratio
+        evidence[t, :, 2] = measures.trade_rate_ratio
+    return usual, machine, path, evidence
 
 
 def whole_markets(usual: Usual, measures: Measures, groups: list[Ints], cell_s: float) -> Measures:
