@@ -170,6 +170,7 @@ def _put(bars: Bars, tick: Tick, k: int, rows: Rows, written: int, names: Words)
 
 @kernel
 def _fold_trades(bars: Bars, trades: Ticks, until_ns: int, names: Words, rows: Rows) -> tuple[int, Bools]:
+    """Write the rows of bars that close or are amended; return how many, and which trades came too late."""
     written = 0
     too_late = np.zeros(trades.keys.shape[0], np.bool_)
     current, (keys, values) = bars.current, trades
@@ -239,6 +240,7 @@ def fold_trades(bars: Bars, trades: Ticks, until_ns: int, names: Words) -> tuple
 
 @kernel
 def _apply_gap(bars: Bars, slot: int, gap_ns: tuple[int, int, int], names: Words, rows: Rows) -> int:
+    """Mark the bars that a gap touches, write the rows of those amended, and return how many."""
     start_ns, end_ns, effective_ns = gap_ns
     bars.gap_ns[slot, 0], bars.gap_ns[slot, 1] = start_ns, end_ns
     written = 0

@@ -364,6 +364,7 @@ def correlation_triangle(sums: EwmaSums, half_life: int) -> Floats:
 
 @kernel
 def _each_pair(sums: EwmaSums, h: int, result: Floats) -> None:
+    """Write the correlation of every pair into a triangle, pair by pair."""
     begin = 0
     for i in range(sums.cohort.size):
         for j in range(i + 1):

@@ -42,6 +42,7 @@ def _place(table: Ints, names: Words, word_0: np.uint64, word_1: np.uint64, mark
 
 @kernel
 def _doubled(table: Ints, names: Words, count: int) -> tuple[Ints, Words]:
+    """Return a hash table and a list of names of twice the size, filled alike."""
     longer = np.zeros((2 * names.shape[0], 3), np.uint64)
     longer[: names.shape[0]] = names
     wider = np.zeros(2 * table.size, np.int64)

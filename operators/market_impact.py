@@ -158,6 +158,7 @@ def walk_bps(price: Floats, qty: Floats, wanted: Floats, mid: float) -> Floats:
 
 @kernel
 def _risk_bps(at_s: Floats, qty: Floats, volatility_bps: float) -> float:
+    """Return the standard deviation of the cost of what is still to be traded, by the price's diffusion."""
     total, left, variance = qty.sum(), qty.sum(), 0.0
     for k in range(qty.size - 1):
         left -= qty[k]

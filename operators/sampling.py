@@ -74,6 +74,7 @@ def _take(samples: Samples, slot: int, row: Any, names: Words, of_quotes: int) -
 
 @kernel
 def _sample(samples: Samples, ticks: Ticks, until_ns: int, names: Words, rows: Rows, of_quotes: int) -> int:
+    """Write the samples of the slices that ended; return how many."""
     slice_ns, newest, prices = samples
     keys, values = ticks
     written = 0

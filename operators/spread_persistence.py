@@ -17,7 +17,7 @@ All three are NaN before any time has passed under a quote; ``wide_s`` before th
 
 A quote older than the newest of its symbol is passed over. A quote that is not
 two-sided, or that stands for a gap (NaN prices), ends the spread before; what follows is unknown
-until the next quote and counts nowhere.
+until the next quote and counts nowhere. The three measures are ours.
 """
 
 from typing import NamedTuple

@@ -13,7 +13,7 @@ A pair *fits* when none of these speaks against it (the reasons, added up, see `
 - the order is more than DAY_SHARE_MAX of a day's volume, or that is undefined.
 
 The rank counts from 1, the cheapest first, those that fit before the others and undefined costs last;
-equal ones by name.
+equal ones by name. The estimate and the limits are ours.
 """
 
 from enum import IntFlag

@@ -116,6 +116,7 @@ def _in_order(leaving: list[Chunk]) -> Ticks:
 
 @kernel
 def _before(keys: Ints, values: Floats, a: int, b: int) -> bool:
+    """Return whether tick ``a`` comes before tick ``b`` in fold order, values deciding between equal keys."""
     for column in range(4):
         if keys[a, column] != keys[b, column]:
             return bool(keys[a, column] < keys[b, column])
@@ -127,6 +128,7 @@ def _before(keys: Ints, values: Floats, a: int, b: int) -> bool:
 
 @kernel
 def _merge(ticks: Ticks, source: Ints, target: Ints, run: tuple[int, int, int]) -> None:
+    """Merge two sorted runs of places, ``[low, mid)`` and ``[mid, high)``, into one."""
     keys, values = ticks
     low, mid, high = run
     left, right = low, mid

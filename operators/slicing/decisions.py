@@ -97,6 +97,7 @@ def share_of(value: int, ppm: int) -> int:
 
 @kernel
 def _varied(value: int, variation_ppm: int, seed: int, number: int) -> int:
+    """Return a value varied by its share of chance."""
     return value + share_of(value, variation_ppm * chance_ppm(seed, number) // PPM)
 
 
@@ -135,6 +136,7 @@ def _urgency_ppm(order: Rows, event: Record, lag_lots: int) -> int:
 
 @kernel
 def _slots_due(schedule: Ints, elapsed_ns: int) -> int:
+    """Return how many slots of the schedule are due, by bisection."""
     low, high = 0, schedule.shape[0]
     while low < high:
         middle = (low + high) // 2
@@ -223,6 +225,7 @@ def _end(order: Rows, reason: int, out: Record) -> int:
 
 @kernel
 def _cancel_child(order: Rows, out: Record) -> int:
+    """Write the cancelling of the open child unless it was asked for; return how many decisions."""
     one = order[0]
     if one.cancel_sent == 1:
         return 0
@@ -275,6 +278,7 @@ def _watch_child(order: Rows, event: Record, out: Record) -> int:
 
 @kernel
 def _wanted(order: Rows, schedule: Ints, event: Record, elapsed_ns: int) -> int:
+    """Return the lots that are wanted now, 0 while it is too early."""
     one = order[0]
     if elapsed_ns < one.next_ns:
         return 0
@@ -299,6 +303,7 @@ def _next_ns(order: Rows, schedule: Ints, elapsed_ns: int) -> int:
 
 @kernel
 def _on_market(order: Rows, schedule: Ints, event: Record, out: Record) -> int:
+    """Take a quote; return how many decisions were written, 0 or 1."""
     one = order[0]
     if one.status == ENDED or one.status == PAUSED:
         return 0
@@ -369,6 +374,7 @@ def _on_child(order: Rows, event: Record, out: Record) -> int:
 
 @kernel
 def _on_command(order: Rows, kind: int, out: Record) -> int:
+    """Take a command; return how many decisions were written, 0 or 1."""
     one = order[0]
     if kind == CANCEL and one.status <= PAUSED:
         return _end(order, CANCELLED, out)
