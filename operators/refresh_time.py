@@ -60,6 +60,13 @@ def refresh_prices(
     Of ticks at the time of a refresh, those that come after the one that completes it belong to the
     next: a stream cannot know of them.
 
+    Parameters
+    ----------
+    state
+        Used up.
+    event_ns, instrument, price
+        The ticks in their order, shape ``(ticks,)``; instruments count from 0.
+
     Returns
     -------
     state, refresh_ns, prices

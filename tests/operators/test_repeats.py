@@ -1,4 +1,4 @@
-"""A trade is folded once, however often it comes."""
+"""A trade is folded once, however often it comes; the twin is a plain set of ids."""
 
 import pickle
 
