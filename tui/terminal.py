@@ -107,7 +107,9 @@ class Session:
 
     def read(self, timeout_s: float) -> bool:
         """Take in what the program wrote, waiting up to ``timeout_s``; return whether there was any."""
-        if not select.select([self._master], [], [], timeout_s)[0]:
+        written = select.poll()  # select() itself takes no descriptor beyond 1,023
+        written.register(self._master, select.POLLIN)
+        if not written.poll(1_000 * timeout_s):
             return False
         try:
             data = os.read(self._master, READ_BYTES)
