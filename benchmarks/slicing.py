@@ -100,6 +100,15 @@ def interval(values: Floats) -> tuple[float, float]:
 
 def _note(tape: Tape, notional: int) -> str:
     """Say what the router would do, and how much the rule of 10 % lets through."""
+    capped = case(tape, notional, CAPPED).done
+    return (
+        f"The router sends one order in {100 * share_whole(tape, notional):.0f} % of the starts. "
+        f"Held to 10 % of the volume, TWAP fills {100 * capped.mean():.0f} % of it in {HORIZON_S} s."
+    )
+
+
+def share_whole(tape: Tape, notional: int) -> float:
+    """Return the share of the starts at which the router, from the book of that moment, sends one order."""
     fee = tape.instrument.taker_bps
     day = market_impact.Day(tape.day_volatility_bps, tape.day_volume)
     picked = 0
@@ -112,11 +121,7 @@ def _note(tape: Tape, notional: int) -> str:
         whole, piece = market_impact.walk_bps(ticks, there, sizes, mid) - spread / 2
         conditions = Conditions(spread, fee, float(whole), float(piece), day, IMPACT.recovery_s)
         picked += choose(METHODS["TWAP"], conditions).algorithm is Algorithm.ONE
-    capped = case(tape, notional, CAPPED).done
-    return (
-        f"The router sends one order in {100 * picked / len(starts(tape)):.0f} % of the starts. "
-        f"Held to 10 % of the volume, TWAP fills {100 * capped.mean():.0f} % of it in {HORIZON_S} s."
-    )
+    return picked / len(starts(tape))
 
 
 def _tables(study: Study, notes: dict[tuple[str, int], str]) -> list[str]:

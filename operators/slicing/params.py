@@ -45,7 +45,7 @@ class Params:
     slices
         Slices wanted: of the schedule; for POV and iceberg it sets the usual size of a child.
     slices_min
-        Fewer are refused, 1 by default.
+        Fewer are refused, 1 by default; up to ``slices``, and 1 for one order.
     size_variation_ppm, time_variation_ppm
         Chance in [-v, v] of a slice's size and time, as a share of size and interval; up to 500,000.
     participation_max_ppm
@@ -113,7 +113,8 @@ class Params:
         """Check everything."""
         _within("horizon_ns", self.horizon_ns, 1, HORIZON_NS_MAX, "give nanoseconds, up to a week")
         _within("slices", self.slices, 1, SLICES_MAX, "ask for at least one slice")
-        _within("slices_min", self.slices_min, 1, SLICES_MAX, "ask for at least one slice")
+        most = 1 if self.algorithm is Algorithm.ONE else self.slices
+        _within("slices_min", self.slices_min, 1, most, "ask for as many slices, and not for one order")
         for name in ("size_variation_ppm", "time_variation_ppm"):
             _within(name, getattr(self, name), 0, PPM // 2, "vary by at most half")
         _within("participation_max_ppm", self.participation_max_ppm, 1, PPM, "give a share of all volume")

@@ -114,7 +114,7 @@ def test_what_is_out_of_range_is_refused(parent: Parent, market: Market, says: s
     [
         ("horizon_ns", 0),
         ("slices", 0),
-        ("slices_min", 10_001),
+        ("slices_min", 11),
         ("size_variation_ppm", 500_001),
         ("participation_max_ppm", 0),
         ("rate_ppm", 200_000),
@@ -134,6 +134,11 @@ def test_params_that_make_no_sense_are_refused_by_name(name: str, value: object)
     inner = "lead_slots|favourable_full_ppm" if name == "adaptivity" else name
     with pytest.raises(ValueError, match=f"slicing: ({inner}) must be"):
         Params(**({"algorithm": Algorithm.POV, "horizon_ns": 60 * SECOND_NS} | {name: value}))  # type: ignore[arg-type]
+
+
+def test_one_order_is_not_cut() -> None:
+    with pytest.raises(ValueError, match="slices_min must be in \\[1, 1\\], was 3"):
+        Params(Algorithm.ONE, 60 * SECOND_NS, slices_min=3)
 
 
 def test_a_learned_profile_of_the_day_gives_the_curve_of_a_horizon() -> None:
