@@ -14,7 +14,7 @@ import numpy as np
 
 from genesis.operators import realized_volatility as realized
 from genesis.operators.arrays import Bools, Floats, Ints, Rows, grown, kernel
-from genesis.operators.records import VOLATILITY
+from genesis.operators.measure_records import VOLATILITY
 
 SECOND_NS = 1_000_000_000
 

@@ -23,7 +23,8 @@ from genesis.operators import trade_flow_imbalance as trade_flow
 from genesis.operators import volume_profile as profile_of
 from genesis.operators.arrays import NEVER_NS, Bools, Floats, Ints, Rows, grown, in_words, kernel
 from genesis.operators.interval_volatility import SECOND_NS, Seconds
-from genesis.operators.records import MEASURE, VOLATILITY, VOLUME, StreamKind
+from genesis.operators.measure_records import MEASURE, VOLATILITY, VOLUME
+from genesis.operators.records import StreamKind
 from genesis.operators.standings import CANDIDATE
 from genesis.operators.waiting import EFFECTIVE, EVENT, SEQUENCE, SLOT, Ticks, fold_order
 

@@ -25,9 +25,6 @@ BOOK_LEVELS = 20
 DEPTH_DISTANCES_BPS = (5.0, 10.0, 50.0)
 """Distances from the mid, in basis points, within which the feed sums the resting quantity."""
 
-VOLUME_BINS = 48
-"""Bins of half an hour in a day, in UTC, over which the learned volume profile is given."""
-
 WATERMARK_FINAL_NS = 2**63 - 1
 """The watermark after the last row of a replay: it closes every cell."""
 
@@ -87,24 +84,6 @@ class PairSignal(IntEnum):
     NEITHER = 0
     HOLD_FIRST = 1
     HOLD_SECOND = 2
-
-
-class VolumeClass(IntEnum):
-    """How much is traded in a day, in quote asset: under 100,000, under 1,000,000, or more."""
-
-    UNKNOWN = 0
-    LOW = 1
-    MEDIUM = 2
-    HIGH = 3
-
-
-class Tier(IntEnum):
-    """What an account may do, by its capital."""
-
-    SNIPER = 1
-    HUNTER = 2
-    STRATEGIST = 3
-    ARCHITECT = 4
 
 
 class Field(NamedTuple):
@@ -189,9 +168,9 @@ _EFFECTIVE = Field(
     "<i8",
     "when it counts: event_ns, or for a late row the connection's watermark at its arrival + 1 ns",
 )
-_SYMBOL = Field("symbol", f"S{SYMBOL_BYTES}", "instrument as the venue writes it")
-_MARKET = Field("market", "i1", "market of the instrument", Market)
-_STALE = Field("stale", "i1", "1 when a gap touches what this row was computed from, else 0")
+SYMBOL_FIELD = Field("symbol", f"S{SYMBOL_BYTES}", "instrument as the venue writes it")
+MARKET_FIELD = Field("market", "i1", "market of the instrument", Market)
+STALE_FIELD = Field("stale", "i1", "1 when a gap touches what this row was computed from, else 0")
 
 TRADE = RowSchema(
     "trade",
@@ -205,8 +184,8 @@ TRADE = RowSchema(
         Field("trade_id", "<i8", "the venue's trade id, contiguous per instrument"),
         Field("price", "<f8", "price in quote asset"),
         Field("qty", "<f8", "quantity in base asset (COIN-M: contracts)"),
-        _SYMBOL,
-        _MARKET,
+        SYMBOL_FIELD,
+        MARKET_FIELD,
         Field("side", "i1", "aggressor side", Side),
     ),
 )
@@ -225,8 +204,8 @@ QUOTE = RowSchema(
         Field("bid_qty", "<f8", "quantity at the best bid in base asset"),
         Field("ask_price", "<f8", "best ask in quote asset"),
         Field("ask_qty", "<f8", "quantity at the best ask in base asset"),
-        _SYMBOL,
-        _MARKET,
+        SYMBOL_FIELD,
+        MARKET_FIELD,
     ),
 )
 
@@ -260,8 +239,8 @@ BOOK = RowSchema(
             "ask quantity in base asset within 5, 10 and 50 bps of the mid, from the whole known book",
             length=len(DEPTH_DISTANCES_BPS),
         ),
-        _SYMBOL,
-        _MARKET,
+        SYMBOL_FIELD,
+        MARKET_FIELD,
     ),
 )
 
@@ -282,8 +261,8 @@ GAP = RowSchema(
         Field("revision", "<i8", "0 when the gap is first seen, 1 when it is closed"),
         Field("first_missing_id", "<i8", "first id that is missing, 0 when the stream has no ids"),
         Field("last_missing_id", "<i8", "last id that is missing, 0 when unknown"),
-        _SYMBOL,
-        _MARKET,
+        SYMBOL_FIELD,
+        MARKET_FIELD,
         Field("stream", "i1", "the stream that has the gap", StreamKind),
         Field("reason", "i1", "why rows are missing", GapReason),
     ),
@@ -297,11 +276,7 @@ BAR = RowSchema(
     (
         Field("open_ns", "<i8", "start of the bar, venue clock, ns since the epoch"),
         Field("interval_ns", "<i8", "length of the bar, ns"),
-        Field(
-            "revision",
-            "<i8",
-            "0 when the bar closes, one more for every late trade or late gap that amends it",
-        ),
+        Field("revision", "<i8", "0 when the bar closes, one more for each late trade or gap that amends it"),
         Field("effective_ns", "<i8", "when this revision became known, venue clock, ns since the epoch"),
         Field("open", "<f8", "first price, by (event time, trade id)"),
         Field("high", "<f8", "highest price"),
@@ -313,13 +288,11 @@ BAR = RowSchema(
         Field("vwap", "<f8", "volume-weighted average price, NaN without volume"),
         Field("trade_count", "<i8", "number of trades"),
         Field(
-            "average_true_range",
-            "<f8",
-            "Wilder's over 14 bars of this length, as this one first closed; quote asset, NaN before 14",
+            "average_true_range", "<f8", "Wilder's over 14 bars, as it first closed, quote asset; NaN before"
         ),
-        _SYMBOL,
-        _MARKET,
-        _STALE,
+        SYMBOL_FIELD,
+        MARKET_FIELD,
+        STALE_FIELD,
     ),
 )
 
@@ -338,84 +311,9 @@ LIQUIDITY = RowSchema(
         Field("bid_depth_notional", "<f8", "bid value in quote asset within 5, 10, 50 bps", length=3),
         Field("ask_depth_notional", "<f8", "ask value in quote asset within 5, 10, 50 bps", length=3),
         Field("imbalance", "<f8", "bid minus ask over total quantity of the first 5 levels, in [-1, 1]"),
-        _SYMBOL,
-        _MARKET,
-        _STALE,
-    ),
-)
-
-MEASURE = RowSchema(
-    "measure",
-    1,
-    ("market", "symbol", "event_ns"),
-    "event_ns",
-    (
-        Field("event_ns", "<i8", "end of the second, venue clock, ns since the epoch"),
-        Field("order_flow_qty", "<f8", "order flow at the best prices in the second, base asset"),
-        Field("order_flow_imbalance", "<f8", "decayed net over gross order flow, in [-1, 1]"),
-        Field("trade_flow_qty", "<f8", "bought less sold by aggressors in the second, base asset"),
-        Field("trade_flow_imbalance", "<f8", "decayed net over gross aggressor volume, in [-1, 1]"),
-        Field("spread_mean_bps", "<f8", "decayed mean spread over time, basis points"),
-        Field("spread_wide_share", "<f8", "decayed share of time with over twice that spread, in [0, 1]"),
-        Field("spread_wide_s", "<f8", "how long a spread over twice the usual lasts, seconds"),
-        _SYMBOL,
-        _MARKET,
-        _STALE,
-    ),
-)
-
-VOLATILITY = RowSchema(
-    "volatility",
-    1,
-    ("market", "symbol", "interval_ns", "open_ns"),
-    "open_ns",
-    (
-        Field("open_ns", "<i8", "start of the interval, venue clock, ns since the epoch"),
-        Field("interval_ns", "<i8", "length of the interval, ns"),
-        Field("realized_bps", "<f8", "root of the sum of squared 1 s log returns of the mid, basis points"),
-        Field("bipower_bps", "<f8", "the same by bipower variation, which jumps hardly touch"),
-        Field("median_bps", "<f8", "the same by MedRV, which single jumps do not touch"),
-        Field("jump_share", "<f8", "share of the realised variance that MedRV lacks, in [0, 1]"),
-        Field("return_count", "<i8", "number of 1 s returns"),
-        _SYMBOL,
-        _MARKET,
-        _STALE,
-    ),
-)
-
-VOLUME = RowSchema(
-    "volume",
-    1,
-    ("market", "symbol", "event_ns"),
-    "event_ns",
-    (
-        Field("event_ns", "<i8", "end of a bin of the day, venue clock, ns since the epoch"),
-        Field("day_notional", "<f8", "volume of a day, quote asset, from what was seen of the last 24 h"),
-        Field("seen_s", "<f8", "of how many of the last 86,400 s it is made"),
-        Field("share", "<f8", "learned share of each half hour, UTC; flat at first", length=VOLUME_BINS),
-        _SYMBOL,
-        _MARKET,
-        Field("volume_class", "i1", "class of the day's volume", VolumeClass),
-    ),
-)
-
-TRADABILITY = RowSchema(
-    "tradability",
-    1,
-    ("market", "symbol", "tier", "event_ns"),
-    "event_ns",
-    (
-        Field("event_ns", "<i8", "end of the minute, venue clock, ns since the epoch"),
-        Field("rank", "<i8", "1 is the best of the market for the tier"),
-        Field("unfit", "<i8", "what speaks against it: 1 spread, 2 depth, 4 volume, added up; 0 nothing"),
-        Field("cost_bps", "<f8", "estimated cost of the tier's largest order at once, basis points"),
-        Field("spread_bps", "<f8", "decayed mean spread over time, basis points"),
-        Field("depth_notional", "<f8", "mean over the minute, thinner side within 10 bps, quote asset"),
-        Field("day_notional", "<f8", "volume of a day, quote asset"),
-        _SYMBOL,
-        _MARKET,
-        Field("tier", "i1", "tier of the account", Tier),
-        Field("volume_class", "i1", "class of the day's volume", VolumeClass),
+        SYMBOL_FIELD,
+        MARKET_FIELD,
+        STALE_FIELD,
     ),
 )
 
@@ -434,7 +332,7 @@ CORRELATION = RowSchema(
         Field("symbol_b", f"S{SYMBOL_BYTES}", "second instrument"),
         Field("market_a", "i1", "market of the first instrument", Market),
         Field("market_b", "i1", "market of the second instrument", Market),
-        _STALE,
+        STALE_FIELD,
     ),
 )
 
@@ -453,11 +351,11 @@ MARKET_STATE = RowSchema(
         Field("trade_rate_hz", "<f8", "short-run trades a second"),
         Field("trade_rate_ratio", "<f8", "short-run over usual trade rate of this symbol"),
         Field("quiet_ns", "<i8", "time since the newest tick of this symbol, ns"),
-        _SYMBOL,
-        _MARKET,
+        SYMBOL_FIELD,
+        MARKET_FIELD,
         Field("state", "i1", "market state", MarketState),
         Field("previous_state", "i1", "the state before the present one", MarketState),
-        _STALE,
+        STALE_FIELD,
     ),
 )
 
@@ -486,7 +384,7 @@ STAT_ARB = RowSchema(
         Field("market_b", "i1", "market of the second instrument, the same", Market),
         Field("signal", "i1", "which leg to hold", PairSignal),
         Field("previous_signal", "i1", "the signal before the present one", PairSignal),
-        _STALE,
+        STALE_FIELD,
     ),
 )
 
@@ -509,8 +407,8 @@ VIEW = RowSchema(
         Field("bid_depth_notional", "<f8", "its bid value in quote asset within 5, 10, 50 bps", length=3),
         Field("ask_depth_notional", "<f8", "its ask value in quote asset within 5, 10, 50 bps", length=3),
         Field("imbalance", "<f8", "bid minus ask over total quantity of its first 5 levels, in [-1, 1]"),
-        _SYMBOL,
-        _MARKET,
+        SYMBOL_FIELD,
+        MARKET_FIELD,
     ),
 )
 

@@ -13,10 +13,10 @@ import numpy as np
 from genesis.operators import tradability
 from genesis.operators.arrays import NEVER_NS, Ints, Rows
 from genesis.operators.instruments import by_name
+from genesis.operators.measure_records import TRADABILITY
 from genesis.operators.records import (
     DEPTH_DISTANCES_BPS,
     SYMBOL_BYTES,
-    TRADABILITY,
 )
 from genesis.operators.volume_profile import volume_class
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from genesis.operators import records
+from genesis.operators import measure_records, records
 from genesis.operators.records import RowSchema
 
 PREFIX = "genesis."
@@ -65,16 +65,32 @@ LIQUIDITY = Topic(
     "liquidity", records.LIQUIDITY, "Spread, depth and imbalance after every book row.", True, 90
 )
 MEASURES = Topic(
-    "measures", records.MEASURE, "Order flow, trade flow and spread of every symbol, by the second.", True, 90
+    "measures",
+    measure_records.MEASURE,
+    "Order flow, trade flow and spread of every symbol, by the second.",
+    True,
+    90,
 )
 VOLATILITY = Topic(
-    "volatility", records.VOLATILITY, "Realised volatility over 1 min, 5 min and 1 h, jumps apart.", True, 0
+    "volatility",
+    measure_records.VOLATILITY,
+    "Realised volatility over 1 min, 5 min and 1 h, jumps apart.",
+    True,
+    0,
 )
 VOLUME = Topic(
-    "volume", records.VOLUME, "Volume of a day and how it is spread over one, every half hour.", True, 0
+    "volume",
+    measure_records.VOLUME,
+    "Volume of a day and how it is spread over one, every half hour.",
+    True,
+    0,
 )
 TRADABILITY = Topic(
-    "tradability", records.TRADABILITY, "Which pairs fit an account of each tier, every minute.", False, 90
+    "tradability",
+    measure_records.TRADABILITY,
+    "Which pairs fit an account of each tier, every minute.",
+    False,
+    90,
 )
 CORRELATION = Topic(
     "correlation", records.CORRELATION, "EWMA correlation of every pair, once a sampling cell.", False, 0

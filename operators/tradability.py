@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from genesis.operators.arrays import Floats, Ints, kernel
-from genesis.operators.records import Tier
+from genesis.operators.measure_records import Tier
 
 ORDER_NOTIONAL = {Tier.SNIPER: 100.0, Tier.HUNTER: 500.0, Tier.STRATEGIST: 2_500.0, Tier.ARCHITECT: 50_000.0}
 """Largest order of each tier in quote asset: 5 % of the most capital in it; of $1,000,000 for the last."""

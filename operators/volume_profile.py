@@ -33,8 +33,8 @@ from typing import NamedTuple
 import numpy as np
 
 from genesis.operators.arrays import NEVER_NS, Floats, Ints, grown, kernel
+from genesis.operators.measure_records import VOLUME_BINS, VolumeClass
 from genesis.operators.parameters import positive, within
-from genesis.operators.records import VOLUME_BINS, VolumeClass
 
 DAY_NS = 86_400_000_000_000
 
@@ -264,7 +264,7 @@ def day_notional(
 
 
 def volume_class(day_notional: Floats) -> Ints:
-    """Return the `records.VolumeClass` of daily volumes in quote asset, shape ``(n,)``.
+    """Return the `measure_records.VolumeClass` of daily volumes in quote asset, shape ``(n,)``.
 
     >>> volume_class(np.array([np.nan, 99_999.0, 100_000.0, 5e6])).tolist()
     [0, 1, 2, 3]

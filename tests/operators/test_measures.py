@@ -15,7 +15,8 @@ from genesis.operators import realized_volatility as realized
 from genesis.operators import trade_flow_imbalance as trade_flow
 from genesis.operators.arrays import NEVER_NS
 from genesis.operators.bars import INTERVALS_NS
-from genesis.operators.records import BOOK, GAP, QUOTE, TRADE, Tier, VolumeClass
+from genesis.operators.measure_records import Tier, VolumeClass
+from genesis.operators.records import BOOK, GAP, QUOTE, TRADE
 from genesis.operators.shard_fold import Arrivals, Folded
 from tests.operators import recorded, streams
 from tests.operators.streams import SECOND_NS, START_NS, Market

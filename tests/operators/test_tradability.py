@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genesis.operators import tradability
-from genesis.operators.records import Tier
+from genesis.operators.measure_records import Tier
 from genesis.operators.tradability import Pairs, Unfit
 
 figure = st.floats(0.0, 1e12) | st.sampled_from([np.nan, np.inf, 0.0, -1.0, 1e-300])

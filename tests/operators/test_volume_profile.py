@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genesis.operators import volume_profile as profiles
-from genesis.operators.records import VolumeClass
+from genesis.operators.measure_records import VolumeClass
 from genesis.operators.volume_profile import BIN_NS, BINS, DAY_NS
 
 SYMBOLS = 2
