@@ -35,6 +35,9 @@ from genesis.operators.arrays import Floats, kernel
 CLIP = 4.0
 """A distance counts at most so many deviations above the usual."""
 
+ROUNDING = 1e-9
+"""Distances and deviations that differ by less are the same."""
+
 NORMAL_RATIO = np.sqrt(np.pi / 2.0)
 """Standard deviation over mean absolute deviation of a normal variable."""
 
@@ -135,8 +138,8 @@ def breaks(state: BreakState, correlations: Floats, params: BreakParams) -> tupl
         share = max(1.0 - 0.5 ** (1.0 / params.half_life), 1.0 / (count + 1))
         if not np.isnan(gap):
             usual, deviation = figures[0], NORMAL_RATIO * figures[1]
-            excess = CLIP if gap > usual else 0.0
-            if deviation > 0.0:
+            excess = CLIP if gap > usual + ROUNDING else 0.0
+            if deviation > ROUNDING:
                 excess = min((gap - usual) / deviation, CLIP)
             if count >= params.warm:
                 figures[2] = max(0.0, figures[2] + excess - params.slack)

@@ -93,12 +93,12 @@ def breaks(rows: np.ndarray, params: BreakParams) -> np.ndarray:
         share = max(1.0 - 0.5 ** (1.0 / params.half_life), 1.0 / (len(past) + 1))
         if gaps:
             sigma, kept = math.sqrt(math.pi / 2.0) * deviation, gap
-            excess = min((gap - usual) / sigma, 4.0) if sigma > 0.0 else (4.0 if gap > usual else 0.0)
+            excess = min((gap - usual) / sigma, 4.0) if sigma > 1e-9 else (4.0 if gap > usual + 1e-9 else 0.0)
             if len(past) >= params.warm:
                 total = max(0.0, total + excess - params.slack)
                 kept = min(gap, usual + 4.0 * sigma)
-            usual += share * (kept - usual)
             deviation += share * (abs(kept - usual) - deviation)
+            usual += share * (kept - usual)
         past.append(row)
         broken = total > params.threshold
         seen.append((gap, total, float(broken)))
