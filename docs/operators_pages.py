@@ -26,9 +26,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "hayashi_yoshida",
         "triangles",
         "refresh_time",
-        "positive_semidefinite",
+        "epps_curve",
+        "matrix_repair",
         "matrix_distance",
-        "epps",
     ),
     "Measures of the market": (
         "bars",

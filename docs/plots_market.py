@@ -16,9 +16,11 @@ from genesis.operators import (
     realized_volatility,
     robust_baseline,
     spread_persistence,
+    tradability,
     trade_flow_imbalance,
     volume_profile,
 )
+from genesis.operators.measure_records import Tier
 from genesis.operators.records import BOOK
 from genesis.operators.slicing import almgren_chriss, orders, params, plans
 
@@ -196,6 +198,15 @@ def _plans(axes: Axes) -> None:
     axes.set(xlabel="s after the start", ylabel="lots due")
 
 
+def _tradability(axes: Axes) -> None:
+    depth = np.logspace(3, 7, 80)
+    pairs = tradability.Pairs(np.full(80, 2.0), depth, np.full(80, 1e9))
+    for tier, notional in tradability.ORDER_NOTIONAL.items():
+        cost_bps, _ = tradability.cost_and_reasons(pairs, notional)
+        axes.loglog(depth, cost_bps, label=f"{tier.name.lower()}, {notional:,.0f}")
+    axes.set(xlabel="value within 10 bps, quote asset", ylabel="cost, bps")
+
+
 PLOTS: dict[str, Plot] = {
     "average_true_range": Plot(
         _average_true_range, "The range of bars doubles in the middle; Wilder's average over 14 bars follows."
@@ -252,5 +263,8 @@ PLOTS: dict[str, Plot] = {
     "volume_profile": Plot(
         _volume_profile,
         "The curve of a day, learned from nothing: flat at first, then ever closer to the true one.",
+    ),
+    "tradability": Plot(
+        _tradability, "Cost of a tier's largest order by the depth of the book, with a spread of 2 bps."
     ),
 }

@@ -6,11 +6,15 @@ from plotting import SECOND_NS, Plot, rng_of
 
 from genesis.operators import (
     cointegration,
+    epps_curve,
     ewma_correlation,
     half_life,
     hayashi_yoshida,
     hedge_ratio,
+    matrix_distance,
+    matrix_repair,
     pair_signal,
+    refresh_time,
     rolling_correlation,
     spread_zscore,
 )
@@ -147,6 +151,59 @@ def _pair_signal(axes: Axes) -> None:
     axes.set(xlabel="cell", ylabel="standard deviations", ylim=(-4.0, 4.0))
 
 
+def _epps_curve(axes: Axes) -> None:
+    rng, size = rng_of(15), 40_000
+    moves = rng.normal(size=(size, 2)) @ np.array([[1.0, 0.8], [0.0, 0.6]]) * 1e-4
+    walk, steps_s = np.cumsum(moves, axis=0), np.array([1, 2, 4, 8, 16, 32, 64, 128])
+    for wait_s in (2, 5, 20):
+        ticks = [np.flatnonzero(rng.random(size) < 1.0 / wait_s) for _ in range(2)]
+        first, second = ((mine * SECOND_NS, np.exp(walk[mine, leg])) for leg, mine in enumerate(ticks))
+        found = epps_curve.epps_curve(first, second, steps_s * SECOND_NS)
+        axes.plot(steps_s, found.correlation, marker="o", ms=3.0, label=f"a tick in {wait_s} s")
+    axes.axhline(0.8, color="#9a9a9a", linestyle="--", label="true")
+    axes.set(xscale="log", xlabel="step of the grid, s", ylabel="correlation", ylim=(0.0, 1.0))
+
+
+def _matrix_distance(axes: Axes) -> None:
+    rng = rng_of(16)
+    usual, other = rng.uniform(0.2, 0.9, 60), rng.uniform(0.2, 0.9, 60)
+    matrices = np.where(np.arange(300)[:, None] < 200, usual, other) + rng.normal(size=(300, 60)) * 0.05
+    rule = matrix_distance.break_params()
+    _, seen = matrix_distance.breaks(matrix_distance.no_breaks(60), matrices, rule)
+    axes.plot(seen[:, 0], label="distance from the reference")
+    for at in np.flatnonzero(seen[:, 2]):
+        axes.axvline(at, color="#c08a2d", label="break declared")
+    axes.set(xlabel="matrix", ylim=(0.0, 0.35))
+
+
+def _matrix_repair(axes: Axes) -> None:
+    rng, n = rng_of(17), 20
+    sample = rng.normal(size=(200, n)) + rng.normal(size=(200, 1))
+    sample[rng.random(sample.shape) < 0.7] = np.nan
+    estimate = np.eye(n)
+    for i in range(n):
+        for j in range(i):
+            both = np.isfinite(sample[:, [i, j]]).all(axis=1)
+            estimate[i, j] = estimate[j, i] = np.corrcoef(sample[both][:, [i, j]].T)[0, 1]
+    after = np.linalg.eigvalsh(matrix_repair.repaired(estimate).matrix)
+    axes.plot(np.linalg.eigvalsh(estimate), "o", ms=3.0, label="pair by pair, with missing returns")
+    axes.plot(after, "x", ms=4.0, label="repaired")
+    axes.axhline(0.0, color="#9a9a9a", lw=0.5)
+    axes.set(xlabel="eigenvalue, ascending", yscale="symlog")
+
+
+def _refresh_time(axes: Axes) -> None:
+    rng, kept = rng_of(18), []
+    counts = (1, 2, 4, 8, 16, 32)
+    for n in counts:
+        who = rng.integers(0, n, 4_000)
+        state = refresh_time.no_refresh(n)
+        _, times, _ = refresh_time.refresh_prices(state, np.arange(4_000), who, np.ones(4_000))
+        kept.append(n * times.size / 4_000)
+    axes.plot(counts, kept, marker="o", ms=3.0)
+    axes.set(xlabel="instruments", ylabel="share of the ticks that is used", xscale="log", ylim=(0.0, 1.05))
+
+
 PLOTS: dict[str, Plot] = {
     "cointegration": Plot(
         _cointegration,
@@ -160,7 +217,7 @@ PLOTS: dict[str, Plot] = {
     ),
     "half_life": Plot(
         _half_life,
-        "A half-life of 30 samples as it is learned; too short at first, by Kendall's bias.",
+        "A half-life of 30 samples as it is learned: of few samples, reversion looks faster than it is.",
     ),
     "hayashi_yoshida": Plot(
         _hayashi_yoshida,
@@ -178,5 +235,20 @@ PLOTS: dict[str, Plot] = {
     ),
     "spread_zscore": Plot(
         _spread_zscore, "The z-score of a pair's spread, and the lines at which a signal is entered."
+    ),
+    "epps_curve": Plot(
+        _epps_curve,
+        "Measured correlation by step and by how often prices tick: the Epps effect. True value 0.8.",
+    ),
+    "matrix_distance": Plot(
+        _matrix_distance, "All correlations change at matrix 200: the distance jumps and a break is declared."
+    ),
+    "matrix_repair": Plot(
+        _matrix_repair,
+        "Eigenvalues of an estimate made pair by pair, which no correlation matrix can have, and repaired.",
+    ),
+    "refresh_time": Plot(
+        _refresh_time,
+        "The price of common times: the more instruments wait for each other, the more ticks are left out.",
     ),
 }
