@@ -20,7 +20,6 @@ from genesis.operators import (
     trade_flow_imbalance,
     volume_profile,
 )
-from genesis.operators.measure_records import Tier
 from genesis.operators.records import BOOK
 from genesis.operators.slicing import almgren_chriss, orders, params, plans
 
