@@ -30,7 +30,7 @@ from genesis.connectors import settings
 from genesis.connectors.feed.binance import BinanceAdapter
 from genesis.connectors.feed.feed import Feed
 from genesis.connectors.feed.main import drive, prepare
-from genesis.connectors.feed.warm import warm_up
+from genesis.connectors.feed.warm import compile_kernels
 from genesis.connectors.feed.websocket import new_session
 from genesis.operators import topics
 from genesis.operators.topics import Topic
@@ -177,7 +177,7 @@ def _best_hz(measure: Callable[[str], Awaitable[float]]) -> float:
 
 def run() -> list[dict[str, object]]:
     """Measure both on the same messages."""
-    warm_up()
+    compile_kernels()
     feed_hz, cryptofeed_hz = _best_hz(ours), _best_hz(theirs)
     return [
         {

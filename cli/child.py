@@ -4,19 +4,18 @@ A child says ``{"ready": {…}}`` on standard output once it serves. Everything 
 its log file. It dies with the supervisor, even when that is killed (Linux: parent-death signal).
 """
 
-import ctypes
 import json
 import os
 import queue
-import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
+
+from genesis.connectors.process import die_with_parent
 
 STABLE_S = 60.0
 """A child that lived so long begins its next restart without delay again."""
@@ -31,13 +30,6 @@ CRASH_LOOP_S = 60.0
 
 LOG_BYTES_MAX = 16_000_000
 """A log file larger than this at the start of its process is set aside as ``.old``."""
-
-PR_SET_PDEATHSIG = 1
-
-
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Child:
@@ -95,7 +87,7 @@ class Child:
             stdout=None if self._foreground else subprocess.PIPE,
             stderr=log,
             start_new_session=not self._foreground,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - the supervisor starts children from its main thread only
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - the supervisor starts children from its main thread only
         )
         if self.process.stdout is not None:
             self._reader = threading.Thread(target=self._read, args=(self.process.stdout, log), daemon=True)

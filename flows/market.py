@@ -241,7 +241,7 @@ def build(settings: Settings, meter: Meter | None = None) -> Dataflow:
     return flow
 
 
-def warm_up() -> None:
+def compile_kernels() -> None:
     """Compile the kernels, or load them from their cache, before the first tick waits for them."""
     rows = TRADE.empty(2), QUOTE.empty(2), BOOK.empty(2), GAP.empty(2)
     for row in rows:
@@ -301,9 +301,9 @@ def main(settings: Settings) -> int:
     if not settings.broker:
         raise SettingsError("GENESIS_BROKER is empty: the market flow needs the address of a broker")
     log = logs.get("market")
+    process.warm_up(compile_kernels)
     config = recovery(settings)
     ensure_topics(settings.broker, settings.shards)
-    warm_up()
     flow = build(settings)
     process.announce_ready()
     log.info("started", shards=settings.shards, workers=settings.workers)

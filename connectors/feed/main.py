@@ -12,10 +12,10 @@ from genesis.connectors.feed.binance import BinanceAdapter
 from genesis.connectors.feed.feed import Feed
 from genesis.connectors.feed.health import Reporter
 from genesis.connectors.feed.venue import FeedError, Offer, VenueAdapter
-from genesis.connectors.feed.warm import warm_up
+from genesis.connectors.feed.warm import compile_kernels
 from genesis.connectors.feed.websocket import new_session
 from genesis.connectors.kafka import FrameProducer
-from genesis.connectors.process import announce_ready
+from genesis.connectors.process import announce_ready, warm_up
 from genesis.connectors.settings import Settings
 from genesis.operators.records import Market
 
@@ -179,6 +179,6 @@ async def work(settings: Settings) -> int:
 
 def run(settings: Settings) -> int:
     """Run the feed in this process and return its exit status."""
-    warm_up()
+    warm_up(compile_kernels)
     metrics.serve(settings.metrics_port)
     return asyncio.run(work(settings))
