@@ -149,7 +149,7 @@ class ArchiveSink(FixedPartitionedSink[Parcel, None]):
 
     def part_fn(self, item_key: str) -> int:
         """Return the place of a topic among the partitions, which Bytewax sorts."""
-        return sorted(topics.BY_NAME).index(item_key)
+        return sorted(self.list_parts()).index(item_key)
 
     def build_part(self, _step_id: str, for_part: str, _resume_state: None) -> "_Sink":
         """Return the partition of a topic."""
