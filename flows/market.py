@@ -46,7 +46,12 @@ from genesis.operators.shard_fold import Arrivals
 WATERMARK_EVERY_NS = 100_000_000
 """A watermark without rows is sent when event time has moved on by so much."""
 
-SLOW_NS = {"measures": 10**9, "volatility": 60 * 10**9, "volume": 60 * 10**9, "tradability": 60 * 10**9}
+SLOW_NS = {
+    "measures": 10**9,
+    "interval_volatility": 60 * 10**9,
+    "day_volume": 60 * 10**9,
+    "tradability": 60 * 10**9,
+}
 """The same for topics whose rows come so rarely that nobody needs their watermark sooner."""
 
 FETCH_WAIT_EMBEDDED_MS, FETCH_WAIT_MS = 5, 100
@@ -105,8 +110,8 @@ class ShardLogic(StatefulBatchLogic[ShardBatch, Output | Cells | Minute, shard_f
             for topic, rows in (
                 ("bars", folded.bars),
                 ("measures", measured.seconds),
-                ("volatility", measured.volatility),
-                ("volume", measured.volume),
+                ("interval_volatility", measured.volatility),
+                ("day_volume", measured.volume),
             ):
                 out += self._voice.signal(topic, batch.shard, rows, folded.watermark_ns, batch.sent_ns)
             out += self._voice.signal(

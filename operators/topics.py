@@ -72,14 +72,14 @@ MEASURES = Topic(
     90,
 )
 VOLATILITY = Topic(
-    "volatility",
+    "interval_volatility",
     measure_records.VOLATILITY,
     "Realised volatility over 1 min, 5 min and 1 h, jumps apart.",
     True,
     0,
 )
 VOLUME = Topic(
-    "volume",
+    "day_volume",
     measure_records.VOLUME,
     "Volume of a day and how it is spread over one, every half hour.",
     True,

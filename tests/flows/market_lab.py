@@ -58,7 +58,7 @@ def expected(market: Market) -> dict[str, set[bytes]]:
         told = standings.Told(shard, out.minute_ns, out.measured.candidates)
         ranking, ranked, _ = standings.fold(ranking, [told])
         of_shard = {"bars": out.bars, "liquidity": out.liquidity, "measures": out.measured.seconds}
-        of_shard |= {"volatility": out.measured.volatility, "volume": out.measured.volume}
+        of_shard |= {"interval_volatility": out.measured.volatility, "day_volume": out.measured.volume}
         for name, rows in (of_shard | {"tradability": ranked} | joined._asdict()).items():
             if name in found:
                 found[name] |= {row.tobytes() for row in rows}
