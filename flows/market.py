@@ -57,7 +57,7 @@ SLOW_NS = {
 FETCH_WAIT_EMBEDDED_MS, FETCH_WAIT_MS = 5, 100
 """How long a broker may hold a fetch; the embedded one always uses all of it."""
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 """Raised when recovery data of an older version cannot be read any more."""
 
 
@@ -163,7 +163,7 @@ class JoinLogic(StatefulBatchLogic[Cells, Output, market_join.Join]):
         self._state, joined = market_join.fold(self._state, [cells.contribution for cells in values])
         cause_ns = max(cells.cause_ns for cells in values)
         out: list[Output] = []
-        for topic in ("correlation", "market_state", "stat_arb"):
+        for topic in ("correlation", "correlation_estimates", "market_state", "stat_arb"):
             rows = getattr(joined, topic)
             out += self._voice.signal(topic, 0, rows, joined.watermark_ns, cause_ns)
         return out, StatefulBatchLogic.RETAIN

@@ -23,11 +23,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from genesis.operators import correlation_estimates as others
 from genesis.operators import ewma_correlation as ewma
 from genesis.operators import instruments as instruments_of
 from genesis.operators import market_state as weather
 from genesis.operators import pairs_fold, staleness
 from genesis.operators.arrays import NEVER_NS, Bools, Floats, Ints, Rows, copied, grown, in_words, kernel
+from genesis.operators.correlation_records import CORRELATION_ESTIMATE
 from genesis.operators.records import (
     CORRELATION,
     GAP,
@@ -69,6 +71,7 @@ class Join(NamedTuple):
     quote_gaps: staleness.Blindness
     trade_gaps: staleness.Blindness
     sums: ewma.EwmaSums
+    estimates: others.Estimates
     usual: weather.Usual
     machines: weather.Machine  # one per slot, then one per market, by market number
     market_machines: weather.Machine
@@ -97,6 +100,7 @@ class Joined(NamedTuple):
     """What the closed cells gave, in their order."""
 
     correlation: Rows
+    correlation_estimates: Rows
     market_state: Rows
     stat_arb: Rows
     watermark_ns: int  # no later row is of a sample at or before this
@@ -120,6 +124,7 @@ def new_join(
         staleness.all_clear(),
         staleness.all_clear(),
         ewma.no_sums(len(half_lives_ns), 0),
+        others.no_estimates(),
         weather.no_usual(),
         weather.no_machines(),
         weather.no_machines(),
@@ -188,14 +193,14 @@ def fold(join: Join, contributions: list[Contribution]) -> tuple[Join, Joined]:
     join = join._replace(samples=samples, gaps=gaps)
     if join.grid_ns == NEVER_NS:
         join = join._replace(grid_ns=_grid(samples[samples["slice_ns"] < closed_ns], closed_ns))
-    rows = ([CORRELATION.empty()], [MARKET_STATE.empty()], [STAT_ARB.empty()])
+    rows = ([CORRELATION.empty()], [CORRELATION_ESTIMATE.empty()], [MARKET_STATE.empty()], [STAT_ARB.empty()])
     if join.grid_ns != NEVER_NS:
         join = _close_cells(join, closed_ns, rows)
     watermark_ns = NEVER_NS if join.next_ns == NEVER_NS else join.next_ns + CELL_NS - 1
     if closed_ns == WATERMARK_FINAL_NS:
         watermark_ns = closed_ns
-    correlation, states, stat_arb = (np.concatenate(each) for each in rows)
-    return join, Joined(correlation, states, stat_arb, watermark_ns)
+    correlation, estimates, states, stat_arb = (np.concatenate(each) for each in rows)
+    return join, Joined(correlation, estimates, states, stat_arb, watermark_ns)
 
 
 def _grid(samples: Rows, closed_ns: int) -> int:
@@ -252,9 +257,9 @@ def _close_cells(join: Join, closed_ns: int, rows: tuple[list[Rows], ...]) -> Jo
     return join
 
 
-def _close_cell(join: Join, cell_ns: int, samples: Rows, gaps: Rows) -> tuple[Join, tuple[Rows, Rows, Rows]]:
+def _close_cell(join: Join, cell_ns: int, samples: Rows, gaps: Rows) -> tuple[Join, tuple[Rows, ...]]:
     end_ns = cell_ns + CELL_NS
-    join, trade_count, ticked = _seen(join, end_ns, samples, gaps)
+    join, slots, trade_count, ticked = _seen(join, end_ns, samples, gaps)
     board = join.board
     left = board.active & (end_ns - board.newest_ns[:, 1] >= LEAVE_NS)
     if left.any():
@@ -271,8 +276,11 @@ def _close_cell(join: Join, cell_ns: int, samples: Rows, gaps: Rows) -> tuple[Jo
         log_price = np.where(board.active & ~blind, np.log(mid), np.nan)
         spread_bps = (ask - bid) / mid * 1e4
     log_return = log_price - board.log_price
-    join = join._replace(sums=ewma.update(join.sums, log_return.reshape(1, -1), _decays(join)))
-    pairs = _correlations(join, roster, blind | board.blind_before, end_ns)
+    join = join._replace(
+        sums=ewma.update(join.sums, log_return.reshape(1, -1), _decays(join)),
+        estimates=others.step(join.estimates, log_return, slots, samples, blind & board.active, cell_ns),
+    )
+    found = _correlations(join, roster, blind | board.blind_before, end_ns)
     stale = blind | staleness.blind(join.trade_gaps, cell_ns)
     cell = weather.Cell(log_return, spread_bps, trade_count, ticked, stale | ~board.active)
     halted = board.active & ~two_sided & (board.newest_ns[:, 0] != NEVER_NS)
@@ -280,7 +288,7 @@ def _close_cell(join: Join, cell_ns: int, samples: Rows, gaps: Rows) -> tuple[Jo
     board = board._replace(log_price=log_price, blind_before=blind)
     number = (cell_ns - join.grid_ns) // CELL_NS
     arbs, stat_arb = pairs_fold.step(join.pairs, log_price, blind, number, end_ns)
-    return join._replace(board=board, pairs=arbs, next_ns=end_ns), (pairs, states, stat_arb)
+    return join._replace(board=board, pairs=arbs, next_ns=end_ns), (*found, states, stat_arb)
 
 
 def _with_roster(join: Join) -> Join:
@@ -296,8 +304,8 @@ def _decays(join: Join) -> Floats:
     return ewma.decays(join.half_lives_ns, CELL_NS)
 
 
-def _seen(join: Join, end_ns: int, samples: Rows, gaps: Rows) -> tuple[Join, Ints, Bools]:
-    """Take in the samples and gaps of a cell; return also the trades of it and who ticked, by slot."""
+def _seen(join: Join, end_ns: int, samples: Rows, gaps: Rows) -> tuple[Join, Ints, Ints, Bools]:
+    """Take in the samples and gaps of a cell; return their slots, and by slot its trades and who ticked."""
     table, slots = instruments_of.slots_of(join.instruments, samples)
     table, gap_slots = instruments_of.slots_of(table, gaps.view(_GAP_WORDS))
     join = _with_room(join._replace(instruments=table))
@@ -310,7 +318,7 @@ def _seen(join: Join, end_ns: int, samples: Rows, gaps: Rows) -> tuple[Join, Int
     if joined:
         join.machines.since_ns[board.active & (join.machines.since_ns == 0)] = end_ns
         join = join._replace(roster=None)
-    return join._replace(board=board), trade_count, ticked
+    return join._replace(board=board), slots, trade_count, ticked
 
 
 @kernel
@@ -340,6 +348,7 @@ def _with_room(join: Join) -> Join:
         return join
     return join._replace(
         sums=sums,
+        estimates=others.with_slots(join.estimates, room),
         board=Board(
             grown(board.active, room),
             grown(board.prices, room, np.nan),
@@ -356,26 +365,28 @@ def _with_room(join: Join) -> Join:
 
 def _without(join: Join, slots: Ints) -> Join:
     """Return the state in which some instruments have left and are forgotten."""
-    board, sums = join.board, join.sums
+    board, sums, estimates = join.board, join.sums, join.estimates
     board.active[slots] = False
     board.log_price[slots] = np.nan
     board.prices[slots] = np.nan
     board.newest_ns[slots] = NEVER_NS
     for slot in slots.tolist():
-        sums = ewma.without(sums, slot)
+        sums, estimates = ewma.without(sums, slot), others.without(estimates, slot)
     for array in (*join.usual, *join.machines):
         array[slots] = 0
-    return join._replace(sums=sums, roster=None)
+    return join._replace(sums=sums, estimates=estimates, roster=None)
 
 
-def _correlations(join: Join, roster: Roster, blind: Bools, end_ns: int) -> Rows:
+def _correlations(join: Join, roster: Roster, blind: Bools, end_ns: int) -> tuple[Rows, Rows]:
     rows = roster.pairs.copy()
+    stale = blind[roster.first] | blind[roster.second]
     if rows.size:
         value, count = ewma.correlation(join.sums, roster.first, roster.second)
         rows["sample_ns"] = end_ns
         rows["correlation"], rows["effective_count"] = value.ravel(), count.ravel()
-        rows["stale"] = np.tile(blind[roster.first] | blind[roster.second], len(join.half_lives_ns))
-    return rows
+        rows["stale"] = np.tile(stale, len(join.half_lives_ns))
+    pairs = roster.first, roster.second
+    return rows, others.rows_of(join.estimates, roster.estimates, pairs, stale, end_ns)
 
 
 def _weather(join: Join, cell: weather.Cell, halted: Bools, end_ns: int) -> tuple[Join, Rows]:

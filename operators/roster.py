@@ -10,6 +10,7 @@ import numpy as np
 
 from genesis.operators import instruments as instruments_of
 from genesis.operators.arrays import Bools, Ints, Rows
+from genesis.operators.correlation_estimates import blank_rows
 from genesis.operators.records import CORRELATION, MARKET_STATE, WHOLE_MARKET
 
 CELL_NS = 1_000_000_000
@@ -25,6 +26,7 @@ class Roster(NamedTuple):
     markets: Ints  # shape (markets,): the markets that have instruments, ascending
     market: Ints  # shape (n,): index into ``markets`` of each instrument
     pairs: Rows  # CORRELATION, shape (half-lives * pairs,): by half-life, then pair
+    estimates: Rows  # CORRELATION_ESTIMATE, by estimator, then pair
     states: Rows  # MARKET_STATE, shape (markets + n,): markets first
     order: Ints  # the order in which ``states`` is published
 
@@ -44,6 +46,7 @@ def roster_of(table: instruments_of.Instruments, active: Bools, half_lives_ns: t
     pairs["symbol_a"], pairs["symbol_b"] = symbols[a], symbols[b]
     pairs["market_a"], pairs["market_b"] = markets[a], markets[b]
     pairs["interval_ns"] = CELL_NS
+    estimates = blank_rows(pairs, CELL_NS)
     pairs = np.tile(pairs, len(half_lives_ns))
     pairs["half_life_ns"] = np.repeat(np.array(half_lives_ns, np.int64), a.size)
     found, market = np.unique(markets, return_inverse=True)
@@ -57,6 +60,7 @@ def roster_of(table: instruments_of.Instruments, active: Bools, half_lives_ns: t
         found.astype(np.int64),
         market,
         pairs,
+        estimates,
         states,
         instruments_of.by_name(states),
     )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from genesis.operators import measure_records, records
+from genesis.operators import correlation_records, measure_records, records
 from genesis.operators.records import RowSchema
 
 PREFIX = "genesis."
@@ -95,6 +95,13 @@ TRADABILITY = Topic(
 CORRELATION = Topic(
     "correlation", records.CORRELATION, "EWMA correlation of every pair, once a sampling cell.", False, 0
 )
+CORRELATION_ESTIMATES = Topic(
+    "correlation_estimates",
+    correlation_records.CORRELATION_ESTIMATE,
+    "Correlation of every pair over a rolling window and by Hayashi and Yoshida, once a second.",
+    False,
+    0,
+)
 MARKET_STATE = Topic(
     "market_state", records.MARKET_STATE, "State of every symbol and of each market, once a second.", False, 0
 )
@@ -109,7 +116,18 @@ HEALTH = Topic("health", records.Health, "How each process is, about once a seco
 TICKS = (TRADES, QUOTES, BOOK, GAPS)
 """What the feed writes and the market flow reads."""
 
-SIGNALS = (BARS, LIQUIDITY, MEASURES, VOLATILITY, VOLUME, TRADABILITY, CORRELATION, MARKET_STATE, STAT_ARB)
+SIGNALS = (
+    BARS,
+    LIQUIDITY,
+    MEASURES,
+    VOLATILITY,
+    VOLUME,
+    TRADABILITY,
+    CORRELATION,
+    CORRELATION_ESTIMATES,
+    MARKET_STATE,
+    STAT_ARB,
+)
 """What the market flow writes."""
 
 VIEW = Topic(

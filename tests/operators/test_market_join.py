@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(180)
 
 HALF_LIVES_NS = (0, 10 * CELL_NS)
 PAIRS = pairs_fold.parameters(step_cells=2, half_life_samples=9.0, window_samples=50, lags=0, samples_min=3)
-SIGNALS = ("correlation", "market_state", "stat_arb")
+SIGNALS = ("correlation", "correlation_estimates", "market_state", "stat_arb")
 
 
 def new_join(shards: int) -> market_join.Join:
@@ -84,6 +84,7 @@ def test_watermarks_are_kept_promises(market: Market, how: list[tuple[int, int, 
         assert (out.correlation["sample_ns"] > promised_ns).all()
         assert (out.market_state["event_ns"] > promised_ns).all()
         assert (out.stat_arb["event_ns"] > promised_ns).all()
+        assert (out.correlation_estimates["sample_ns"] > promised_ns).all()
         assert out.watermark_ns >= promised_ns
         promised_ns = out.watermark_ns
 

@@ -25,6 +25,7 @@ COMPARED = (
     "bars",
     "liquidity",
     "correlation",
+    "correlation_estimates",
     "market_state",
     "stat_arb",
 )
