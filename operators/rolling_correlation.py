@@ -336,11 +336,11 @@ def correlation(window: Window, first: Ints, second: Ints) -> tuple[Floats, Floa
     cells, mean, scale = _scales(window)
     result, count = np.full(first.size, np.nan), np.zeros(first.size)
     for p in range(first.size):
-        i, j = max(first[p], second[p]), min(first[p], second[p])
+        i, j = first[p], second[p]  # rounded in this order, whatever numbers the instruments have
         if np.isinf(scale[i]) or np.isinf(scale[j]):
             result[p], count[p] = _from_window(window, i, j)
         else:
-            value = (window.xy[i, j] / cells - mean[i] * mean[j]) * scale[i] * scale[j]
+            value = (window.xy[max(i, j), min(i, j)] / cells - mean[i] * mean[j]) * scale[i] * scale[j]
             result[p], count[p] = _bounded(value), cells
     return result, count
 

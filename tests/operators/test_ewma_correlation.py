@@ -174,3 +174,13 @@ def test_the_recorded_correlation_is_that_of_the_data(recordings: Path) -> None:
     assert abs(correlation[0, 0] - 0.61) < 0.02
     assert abs(correlation[0, 0] - np.corrcoef(returns.T)[0, 1]) < 1e-12
     assert count[0, 0] == returns.shape[0]
+
+
+@given(returns_of_five, st.permutations(range(5)))
+def test_the_numbers_that_instruments_happen_to_have_change_no_bit(
+    returns: np.ndarray, order: list[int]
+) -> None:
+    place, decay = np.argsort(order), ewma.decays((0, 7), 1)
+    found = ewma.correlation(sums_of(returns, decay), A, B)
+    other = ewma.correlation(sums_of(np.ascontiguousarray(returns[:, order]), decay), place[A], place[B])
+    assert [each.tobytes() for each in found] == [each.tobytes() for each in other]

@@ -119,3 +119,15 @@ def test_who_has_left_leaves_no_trace_and_disturbs_no_other(
 )
 def test_it_is_undefined_without_variance(returns: np.ndarray) -> None:
     assert np.isnan(rolling.correlation_triangle(window_of(returns, 7))).all()
+
+
+@given(returns_of_four, lengths, st.permutations(range(4)))
+def test_the_numbers_that_instruments_happen_to_have_change_no_bit(
+    returns: np.ndarray, length: int, order: list[int]
+) -> None:
+    place = np.argsort(order)
+    found = rolling.correlation(window_of(returns, length), A, B)
+    other = rolling.correlation(
+        window_of(np.ascontiguousarray(returns[:, order]), length), place[A], place[B]
+    )
+    assert [each.tobytes() for each in found] == [each.tobytes() for each in other]
