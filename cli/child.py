@@ -28,6 +28,15 @@ CRASH_LOOP_DEATHS = 5
 
 CRASH_LOOP_S = 60.0
 
+ALLOCATOR = {
+    "MALLOC_MMAP_THRESHOLD_": "1048576",
+    "MALLOC_TRIM_THRESHOLD_": "1048576",
+    "JE_MALLOC_CONF": "narenas:1,dirty_decay_ms:1000,muzzy_decay_ms:0",
+}
+"""Freed memory goes back to the system: by glibc that of arrays of 1 MiB and more, which it would keep in
+a heap that they then perforate (60 MB of the market flow's after minutes); by the allocator inside chDB
+within a second. Variables that are set already win."""
+
 LOG_BYTES_MAX = 16_000_000
 """A log file larger than this at the start of its process is set aside as ``.old``."""
 
@@ -82,7 +91,7 @@ class Child:
         log = self._log_path.open("ab")
         self.process = subprocess.Popen(
             self._command(),
-            env=os.environ | self._environment(),
+            env=ALLOCATOR | os.environ | self._environment(),
             stdin=None if self._foreground else subprocess.DEVNULL,
             stdout=None if self._foreground else subprocess.PIPE,
             stderr=log,

@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     )
     epoch_s: float = Field(5.0, gt=0.0, le=600.0, description="time between recovery snapshots of a flow")
     generation_mb: int = Field(
-        4, ge=1, le=65_536, description="embedded broker: a topic starts a new generation after this many MB"
+        2, ge=1, le=65_536, description="embedded broker: a topic starts a new generation after this many MB"
     )
     metrics_port: int = Field(0, ge=0, le=65_535, description="port for Prometheus metrics; 0 for none")
     log_level: str = Field(

@@ -50,7 +50,7 @@ FETCH_WAIT_MS = 100
 BATCH_BYTES = 8 << 20
 """Bytes of messages in one insert, at most about: some 70,000 trades or 11,000 books."""
 
-BATCH_WAIT_S = 1.0
+BATCH_WAIT_S = 2.0
 """Longest time that a message waits for its insert."""
 
 RELEASE_EVERY_S = 1.0
