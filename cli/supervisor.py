@@ -19,7 +19,7 @@ from genesis.connectors import broker, run_file, settings
 from genesis.connectors.kafka import ensure_topics
 from genesis.connectors.settings import Settings
 
-READY_TIMEOUT_S = 90.0
+READY_TIMEOUT_S = 180.0
 """Longest time for one part to serve; a first start compiles kernels."""
 
 STOP_GRACE_S = 12.0

@@ -9,7 +9,7 @@ import pytest
 
 from tests.system.running import GENESIS, environment
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(330)
 
 
 def run(*words: str, **settings: object) -> "subprocess.CompletedProcess[str]":
@@ -18,7 +18,7 @@ def run(*words: str, **settings: object) -> "subprocess.CompletedProcess[str]":
         env=environment(**settings),
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=300,
         check=False,
         stdin=subprocess.DEVNULL,
     )
