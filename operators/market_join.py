@@ -208,12 +208,12 @@ def _grid(samples: Rows, closed_ns: int) -> int:
     if not samples.size:
         return NEVER_NS
     first_ns = int(samples["slice_ns"].min())
-    quotes = samples[samples["has_quote"] == 1]
+    quotes = samples[(samples["has_quote"] == 1) & (samples["slice_ns"] <= first_ns + GRID_WAIT_NS)]
     names, instrument = np.unique(quotes[["symbol_0", "symbol_1", "market"]], return_inverse=True)
     begun_ns = np.full(names.size, WATERMARK_FINAL_NS)
     np.minimum.at(begun_ns, instrument, quotes["slice_ns"])
     begun_ns.sort()
-    if names.size > 1 and begun_ns[1] <= first_ns + GRID_WAIT_NS:
+    if names.size > 1:
         return int(begun_ns[1])
     if closed_ns <= first_ns + GRID_WAIT_NS:
         return NEVER_NS

@@ -14,6 +14,7 @@ from genesis.operators.topics import shard_of
 SECOND_NS = 10**9
 LATENESS_NS = SECOND_NS // 4
 START_NS = 1_700_000_000 * SECOND_NS
+_OLDEST_NS = START_NS - 100 * SECOND_NS
 SYMBOLS = [(1, b"AAA"), (1, b"BBB"), (2, b"AAA")]
 SCHEMAS: tuple[RowSchema, ...] = (TRADE, QUOTE, BOOK, GAP)
 
@@ -93,6 +94,7 @@ def of_shard(market: Market, shard: int, shards: int) -> Market:
 def batches(market: Market, how: list[tuple[int, int, float]]) -> list[Arrivals]:
     """Return the market cut into batches; the last one has what is left and the final watermarks."""
     begin, promised = [0, 0, 0, 0], [NEVER_NS] * 4
+    newest_ns = max(int(rows["effective_ns"].max(initial=_OLDEST_NS)) for rows in market.rows)
     found = []
     for topic, count, boldness in how:
         rows = market.rows[topic]
@@ -100,8 +102,8 @@ def batches(market: Market, how: list[tuple[int, int, float]]) -> list[Arrivals]
         part[topic] = rows[begin[topic] : begin[topic] + count].copy()
         begin[topic] += count
         rest = rows["effective_ns"][begin[topic] :]
-        most_ns = int(rest.min()) - 1 if rest.size else int(rows["effective_ns"].max(initial=START_NS))
-        least_ns = max(promised[topic], START_NS - 100 * SECOND_NS)
+        most_ns = int(rest.min()) - 1 if rest.size else newest_ns  # further on there would be silence to report
+        least_ns = max(promised[topic], _OLDEST_NS)
         promised[topic] = least_ns + max(int((most_ns - least_ns) * boldness), 0)
         watermarks = [NEVER_NS] * 4
         watermarks[topic] = promised[topic]
