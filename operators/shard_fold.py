@@ -288,6 +288,7 @@ def _passed(shard: Shard, watermark_ns: int, folded: Folded) -> tuple[Shard, Fol
         repeats=shard.counts.repeats + again, too_late=shard.counts.too_late + int(np.count_nonzero(too_late))
     )
     newest_ns = max([shard.folded_ns, *(int(t.keys[-1, EFFECTIVE]) for t in (trades, quotes) if t.keys.size)])
+    newest_ns = max(newest_ns, int(gaps["effective_ns"].max(initial=NEVER_NS)))
     shard = shard._replace(
         trades=trades_left,
         quotes=quotes_left,
@@ -338,9 +339,8 @@ def _measured(shard: Shard, held: Held, before_ns: int) -> tuple[Shard, measures
             ),
         )
     )
-    newest_ns = max(shard.folded_ns, int(gaps["effective_ns"].max(initial=NEVER_NS)))
     measures = measures_of.with_slots(shard.measures, shard.instruments.size)
-    measures, measured, slots = measures_of.fold(measures, quotes, trades, newest_ns + 1)
+    measures, measured, slots = measures_of.fold(measures, quotes, trades, shard.folded_ns + 1)
     measured = measures_of.named(measured, slots, shard.instruments)
     return shard._replace(measures=measures, held=()), measured
 

@@ -94,7 +94,8 @@ def of_shard(market: Market, shard: int, shards: int) -> Market:
 def batches(market: Market, how: list[tuple[int, int, float]]) -> list[Arrivals]:
     """Return the market cut into batches; the last one has what is left and the final watermarks."""
     begin, promised = [0, 0, 0, 0], [NEVER_NS] * 4
-    newest_ns = max(int(rows["effective_ns"].max(initial=_OLDEST_NS)) for rows in market.rows)
+    waited = [market.rows[topic]["effective_ns"] for topic in shard_fold.WAITED]
+    newest_ns = max(int(times_ns.max(initial=_OLDEST_NS)) for times_ns in waited)
     found = []
     for topic, count, boldness in how:
         rows = market.rows[topic]
