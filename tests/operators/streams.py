@@ -103,7 +103,7 @@ def batches(market: Market, how: list[tuple[int, int, float]]) -> list[Arrivals]
         part[topic] = rows[begin[topic] : begin[topic] + count].copy()
         begin[topic] += count
         rest = rows["effective_ns"][begin[topic] :]
-        most_ns = int(rest.min()) - 1 if rest.size else newest_ns  # further on there would be silence to report
+        most_ns = int(rest.min()) - 1 if rest.size else newest_ns  # beyond, silence would be reported
         least_ns = max(promised[topic], _OLDEST_NS)
         promised[topic] = least_ns + max(int((most_ns - least_ns) * boldness), 0)
         watermarks = [NEVER_NS] * 4

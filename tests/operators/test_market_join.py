@@ -205,7 +205,7 @@ def test_the_grid_begins_with_the_first_pair() -> None:
     assert grid_of((3, b"A", 10.0), (4 + wait, b"B", 10.0)) == 3
     assert grid_of((3, b"A", 10.0), (9, b"A", 10.0), trades=1) == 9
     assert grid_of((3, b"A", 10.0), trades=1) == 3
-    assert grid_of((3, b"A", 10.0), (4 + wait, b"A", 10.0), trades=1) == 3  # a quote after the wait moves nothing
+    assert grid_of((3, b"A", 10.0), (4 + wait, b"A", 10.0), trades=1) == 3  # too late
 
 
 def test_other_half_lives_keep_what_they_share() -> None:

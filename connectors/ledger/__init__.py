@@ -1,0 +1,1 @@
+"""The ledger: the truth about every account, in SQLite or PostgreSQL."""
