@@ -25,9 +25,13 @@ Chan, Golub and LeVeque (1983), "Algorithms for computing the sample variance: a
 recommendations", The American Statistician 37(3).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 from genesis.operators.arrays import Bools, Floats, Ints, kernel
 
@@ -38,20 +42,28 @@ SHARE_LEFT_MIN = 1e-4
 """Sums are made anew when less than this share of the squares they once held is left."""
 
 
+BOUNDS = np.array([-1.0, 1.0])  # an array, so that the compiler keeps to one instruction for each
+
 RENEWAL = 16
 """All sums are made anew once the window has been replaced so many times."""
 
 
-class Window(NamedTuple):
-    """The returns of the last N cells and their sums; room for n instruments."""
+LANES = 8
+"""Pairs that are updated at once; rows of the sums are as many times this long as they need."""
 
-    value: Floats  # shape (N, n): returns by place in the ring, 0 where missing
+_EIGHT = ir.VectorType(ir.DoubleType(), LANES)
+
+
+class Window(NamedTuple):
+    """The returns of the last N cells and their sums; n instruments, m is n rounded up to LANES."""
+
+    value: Floats  # shape (N, m): returns by place in the ring, 0 where missing and beyond n
     there: Bools  # shape (N, n): whether there was one
     present: Ints  # shape (n,): returns in the window
     x: Floats  # shape (n,): sum of the returns
     xx: Floats  # shape (n,): sum of their squares
     peak: Floats  # shape (n,): greatest sum of squares since the sums were made anew
-    xy: Floats  # shape (n, n): sum of x_i x_j, 0 for what is missing, for j <= i
+    xy: Floats  # shape (n, m): sum of x_i x_j, 0 for what is missing; of use for j <= i
     cells: int  # cells seen so far
 
 
@@ -73,28 +85,35 @@ def empty_window(cells: int, instruments: int) -> Window:
         raise ValueError(
             f"a rolling window has at least 2 cells, was {cells}: a correlation needs two samples"
         )
-    n = instruments
+    n, m = instruments, (instruments + LANES - 1) // LANES * LANES
     return Window(
-        np.zeros((cells, n)),
+        _aligned(cells, m),
         np.zeros((cells, n), np.bool_),
         np.zeros(n, np.int64),
         np.zeros(n),
         np.zeros(n),
         np.zeros(n),
-        np.zeros((n, n)),
+        _aligned(n, m),
         0,
     )
 
 
+def _aligned(rows: int, columns: int) -> Floats:
+    """Return zeros of which every row begins on a line of the cache; a copy may not, and is slower."""
+    room = np.zeros(rows * columns + LANES)
+    begin = -room.ctypes.data // room.itemsize % LANES
+    return room[begin : begin + rows * columns].reshape(rows, columns)
+
+
 def with_instruments(window: Window, instruments: int) -> Window:
     """Return the window with room for at least ``instruments``; the new ones have no returns."""
-    length, have = window.value.shape
+    length, have = window.there.shape
     if instruments <= have:
         return window
     wider = empty_window(length, instruments)
-    wider.value[:, :have], wider.there[:, :have] = window.value, window.there
+    wider.value[:, :have], wider.there[:, :have] = window.value[:, :have], window.there
     wider.present[:have], wider.x[:have], wider.xx[:have] = window.present, window.x, window.xx
-    wider.peak[:have], wider.xy[:have, :have] = window.peak, window.xy
+    wider.peak[:have], wider.xy[:have, :have] = window.peak, window.xy[:, :have]
     return wider._replace(cells=window.cells)
 
 
@@ -105,6 +124,86 @@ def without(window: Window, instrument: int) -> Window:
     window.x[instrument] = window.xx[instrument] = window.peak[instrument] = 0.0
     window.xy[instrument, :] = window.xy[:, instrument] = 0.0
     return window
+
+
+def _emit_slide(lanes: "_Lanes", arrays: list[Any], places: list[Any], weights: list[Any]) -> Any:
+    """Write the sums of eight pairs after a cell; return them."""
+    (xy, value, scratch), (at, new, old) = arrays[:3], places[:3]
+    sums = lanes.fma(lanes.load(value, new), lanes.splat(weights[0]), lanes.load(xy, at))
+    sums = lanes.fma(lanes.load(scratch, old), lanes.splat(weights[1]), sums)
+    lanes.store(sums, xy, at)
+    return sums
+
+
+class _Lanes:
+    """Writes vector instructions; `arrays` and others are tuples of arguments."""
+
+    def __init__(self, context: Any, builder: Any) -> None:
+        self.context, self.builder = context, builder
+        fused = ir.FunctionType(_EIGHT, [_EIGHT] * 3)
+        self.fused = cgutils.get_or_insert_function(builder.module, fused, f"llvm.fma.v{LANES}f64")
+
+    def arrays(self, kinds: Any, values: Any) -> list[Any]:
+        """Return where each array of a tuple begins."""
+        parts = zip(kinds, cgutils.unpack_tuple(self.builder, values), strict=True)
+        return [self.context.make_array(kind)(self.context, self.builder, part).data for kind, part in parts]
+
+    def splat(self, value: Any) -> Any:
+        """Return a number in all lanes."""
+        index = ir.IntType(32)
+        one = self.builder.insert_element(ir.Constant(_EIGHT, ir.Undefined), value, index(0))
+        return self.builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(index, LANES), [0] * LANES))
+
+    def _pointer(self, array: Any, place: Any) -> Any:
+        return self.builder.bitcast(self.builder.gep(array, [place]), _EIGHT.as_pointer())
+
+    def load(self, array: Any, place: Any) -> Any:
+        """Return eight numbers of an array."""
+        return self.builder.load(self._pointer(array, place), align=8)
+
+    def store(self, value: Any, array: Any, place: Any) -> None:
+        """Write eight numbers into an array."""
+        self.builder.store(value, self._pointer(array, place), align=8)
+
+    def fma(self, a: Any, b: Any, c: Any) -> Any:
+        """Return a * b + c, rounded once."""
+        return self.builder.call(self.fused, [a, b, c])
+
+
+@intrinsic
+def _slide_eight(typing: Any, arrays: Any, places: Any, weights: Any) -> Any:  # noqa: ARG001
+    def emit(context: Any, builder: Any, _: Any, given: Any) -> Any:
+        lanes = _Lanes(context, builder)
+        numbers = [cgutils.unpack_tuple(builder, each) for each in given[1:]]
+        _emit_slide(lanes, lanes.arrays(arrays.types, given[0]), *numbers)
+        return context.get_dummy_value()
+
+    return types.void(arrays, places, weights), emit
+
+
+@intrinsic
+def _correlate_eight(typing: Any, arrays: Any, places: Any, weights: Any) -> Any:  # noqa: ARG001
+    def emit(context: Any, builder: Any, _: Any, given: Any) -> Any:
+        lanes = _Lanes(context, builder)
+        starts = lanes.arrays(arrays.types, given[0])
+        where, factors = (cgutils.unpack_tuple(builder, each) for each in given[1:])
+        sums = _emit_slide(lanes, starts, where, factors)
+        scale, shift = (lanes.load(starts[2], each) for each in where[3:5])
+        u, q, least, most = (lanes.splat(each) for each in factors[2:])
+        away = builder.fmul(q, shift)
+        result = lanes.fma(builder.fmul(sums, scale), u, away)
+        result = builder.select(builder.fcmp_ordered(">", result, most), most, result)
+        result = builder.select(builder.fcmp_ordered("<", result, least), least, result)
+        lanes.store(result, starts[3], where[5])
+        return context.get_dummy_value()
+
+    return types.void(arrays, places, weights), emit
+
+
+@intrinsic
+def _fma(typing: Any, a: Any, b: Any, c: Any) -> Any:  # noqa: ARG001
+    """Return a * b + c, rounded once on every machine."""
+    return types.float64(a, b, c), lambda _, builder, __, given: builder.fma(*given)
 
 
 @kernel
@@ -125,21 +224,28 @@ def update(window: Window, returns: Floats) -> Window:
     >>> [each.round(9).tolist() for each in correlation(window, np.array([0]), np.array([1]))]
     [[1.0], [3.0]]
     """
-    old = np.empty(returns.shape[1])
+    old, seen = np.zeros((1, window.xy.shape[1])), window.cells
     for cell in range(returns.shape[0]):
-        new, window, sound = _arrived(window, returns[cell], old)
-        _slide(window.xy, new, old)
+        sound = _arrived(window, returns[cell], old, seen)
+        _slide(window, returns.shape[1], old, seen)
+        seen += 1
         if not sound:
-            _renew(window)
-    return window
+            _renew(window, seen)
+    return _at(window, seen)
+
+
+@kernel
+def _at(window: Window, seen: int) -> Window:
+    value, there, present, x, xx, peak, xy, _ = window
+    return Window(value, there, present, x, xx, peak, xy, seen)
 
 
 @kernel
 def update_with_triangles(window: Window, returns: Floats) -> tuple[Window, Floats]:
     """Return the window after more cells, and the correlations after each, each pair once.
 
-    As `update` and `correlation_triangle` after each cell, to rounding, but in one pass over the
-    pairs while nothing is missing.
+    As `update` and `correlation_triangle` after each cell, but in one pass over the pairs while
+    nothing is missing.
 
     Returns
     -------
@@ -152,39 +258,40 @@ def update_with_triangles(window: Window, returns: Floats) -> tuple[Window, Floa
     >>> update_with_triangles(empty_window(3, 2), returns)[1].round(9)[-1].tolist()
     [1.0, 1.0, 1.0]
     """
-    n = window.x.size
-    old = np.zeros(n)
-    triangles = np.empty((returns.shape[0], n * (n + 1) // 2))
+    n, seen = window.x.size, window.cells
+    size = n * (n + 1) // 2
+    room = np.empty(returns.shape[0] * size + LANES)  # the last row is written beyond its end
+    scratch = np.empty((4, window.xy.shape[1]))
+    scratch[0] = 0.0
     for cell in range(returns.shape[0]):
-        new, window, sound = _arrived(window, returns[cell], old)
-        cells, mean, scale = _scales(window)
-        if sound and n == returns.shape[1] and not np.isinf(scale).any():
-            _slide_and_correlate(window.xy, (new, old), (mean, scale, 1.0 / cells), triangles[cell])
+        sound = _arrived(window, returns[cell], scratch, seen)
+        seen += 1
+        whole = _scales(window, seen, scratch)
+        if sound and whole:
+            _slide_and_correlate(window, scratch, seen - 1, room[cell * size :])
         else:
-            _slide(window.xy, new, old)
+            _slide(window, returns.shape[1], scratch, seen - 1)
             if not sound:
-                _renew(window)
-            triangles[cell] = correlation_triangle(window)
-    return window, triangles
+                _renew(window, seen)
+            room[cell * size : (cell + 1) * size] = correlation_triangle(_at(window, seen))
+    return _at(window, seen), room[: returns.shape[0] * size].reshape(returns.shape[0], size)
 
 
 @kernel
-def _arrived(window: Window, returns: Floats, old: Floats) -> tuple[Floats, Window, bool]:
-    """Put a cell into the window and the sums of single instruments.
+def _arrived(window: Window, returns: Floats, scratch: Floats, seen: int) -> bool:
+    """Put a cell into the window and the sums of single instruments; return whether they can go on.
 
-    Return its values, missing ones 0, the window, and whether the sums can go on; the values of the
-    cell that left are written into ``old``.
+    Missing values become 0. Those of the cell that left are written into the first row of ``scratch``.
     """
-    value, there, present, x, xx, peak, xy, seen = window
-    n = returns.size
+    value, there, present, x, xx, peak, _, _ = window
     place = seen % value.shape[0]
-    new = value[place, :n]
+    n, new, old, was = returns.size, value[place], scratch[0], there[place]
     for i in range(n):
         arrived = abs(returns[i]) < np.inf
         old[i] = new[i]
         new[i] = returns[i] if arrived else 0.0
-        present[i] += int(arrived) - int(there[place, i])
-        there[place, i] = arrived
+        present[i] += int(arrived) - int(was[i])
+        was[i] = arrived
     sound = (seen + 1) % (RENEWAL * value.shape[0]) != 0
     for i in range(n):
         x[i] += new[i] - old[i]
@@ -192,43 +299,42 @@ def _arrived(window: Window, returns: Floats, old: Floats) -> tuple[Floats, Wind
         peak[i] = most if most > peak[i] else peak[i]  # noqa: FURB136 - as a branch it is vectorised
         xx[i] = most - old[i] * old[i]
         sound &= xx[i] >= SHARE_LEFT_MIN * peak[i]
-    return new, Window(value, there, present, x, xx, peak, xy, seen + 1), sound
+    return sound
 
 
 @kernel
-def _slide(xy: Floats, new: Floats, old: Floats) -> None:
-    """Add the products of a cell and subtract those of another."""
-    for i in range(new.size):
-        a, b = new[i], old[i]
+def _slide(window: Window, columns: int, scratch: Floats, seen: int) -> None:
+    """Add the products of a cell and subtract those of the one that left."""
+    value, xy = window.value, window.xy
+    place, m = seen % value.shape[0], xy.shape[1]
+    for i in range(columns):
+        a, b = value[place, i], -scratch[0, i]
         if a != 0.0 or b != 0.0:
-            row = xy[i, : i + 1]
-            for j in range(i + 1):
-                row[j] += a * new[j] - b * old[j]
+            for j in range(0, i + 1, LANES):
+                _slide_eight((xy, value, scratch), (i * m + j, place * m + j, j), (a, b))
 
 
 @kernel
-def _slide_and_correlate(
-    xy: Floats, cells: tuple[Floats, Floats], scales: tuple[Floats, Floats, float], triangle: Floats
-) -> None:
+def _slide_and_correlate(window: Window, scratch: Floats, seen: int, triangle: Floats) -> None:
     """Slide, and write the correlations of instruments that were never missing."""
-    new, old = cells
-    mean, scale, each = scales
-    begin = 0
-    for i in range(new.size):
-        a, b, mean_i, scale_i = new[i], old[i], mean[i], scale[i]
-        row, result = xy[i, : i + 1], triangle[begin : begin + i + 1]
-        for j in range(i + 1):
-            row[j] += a * new[j] - b * old[j]
-            result[j] = _bounded((row[j] * each - mean_i * mean[j]) * scale_i * scale[j])
-        result[i] = 1.0 if scale_i > 0.0 else np.nan
+    value, xy = window.value, window.xy
+    place, (n, m), begin = seen % value.shape[0], xy.shape, 0
+    least, most = BOUNDS
+    for i in range(n):
+        a, b, scale = value[place, i], -scratch[0, i], scratch[1, i]
+        factors = (a, b, scratch[3, i], -scratch[2, i], least, most)
+        for j in range(0, i + 1, LANES):
+            places = (i * m + j, place * m + j, j, m + j, 2 * m + j, begin + j)
+            _correlate_eight((xy, value, scratch, triangle), places, factors)
+        triangle[begin + i] = 1.0 if scale > 0.0 else np.nan
         begin += i + 1
 
 
 @kernel
-def _renew(window: Window) -> None:
+def _renew(window: Window, seen: int) -> None:
     """Make sums anew: all when it is time, else those that have lost digits."""
     length = window.value.shape[0]
-    due = window.cells % (RENEWAL * length) == 0
+    due = seen % (RENEWAL * length) == 0
     for i in range(window.x.size):
         if due or not window.xx[i] >= SHARE_LEFT_MIN * window.peak[i]:
             _sum_anew(window, i, due)
@@ -238,7 +344,7 @@ def _renew(window: Window) -> None:
 def _sum_anew(window: Window, i: int, all_of_them: bool) -> None:
     """Make the sums of one instrument from the window; those with later ones when it is it alone."""
     value, xy = window.value, window.xy
-    length, n = value.shape
+    length, n = value.shape[0], window.x.size
     row = xy[i, : i + 1]
     window.x[i] = value[:, i].sum()
     row[:] = 0.0
@@ -297,24 +403,23 @@ def _bounded(value: float) -> float:
 
 
 @kernel
-def _scales(window: Window) -> tuple[float, Floats, Floats]:
-    """Return the cells in the window; mean, and one over the deviation, of those never missing.
+def _scales(window: Window, seen: int, scratch: Floats) -> bool:
+    """Write one over the deviation, mean over deviation, and the first over the cells; return if none is missing.
 
-    The latter is NaN without variance and infinite for an instrument that was missing.
+    They are written into rows 1, 2 and 3 of ``scratch``, NaN without variance.
     """
-    n = window.x.size
-    cells = float(min(window.cells, window.value.shape[0]))
-    mean, scale = np.empty(n), np.empty(n)
+    x, xx, present, n = window.x, window.xx, window.present, window.x.size
+    cells = min(seen, window.value.shape[0])
     each = 1.0 / cells
+    scale, shift, share = scratch[1], scratch[2], scratch[3]
+    whole = True
     for i in range(n):
-        mean[i] = window.x[i] * each
-        square = window.xx[i] * each
-        variance = square - mean[i] * mean[i]
-        scale[i] = 1.0 / np.sqrt(variance if variance > VARIANCE_SHARE_MIN * square else np.nan)
-    for i in range(n):
-        if window.present[i] < cells:
-            scale[i] = np.inf
-    return cells, mean, scale
+        mean, square = x[i] * each, xx[i] * each
+        variance = square - mean * mean
+        one = 1.0 / np.sqrt(variance if variance > VARIANCE_SHARE_MIN * square else np.nan)
+        scale[i], shift[i], share[i] = one, mean * one, one * each
+        whole &= present[i] == cells
+    return whole
 
 
 @kernel
@@ -333,16 +438,23 @@ def correlation(window: Window, first: Ints, second: Ints) -> tuple[Floats, Floa
     correlation, effective_count
         Both of shape ``(pairs,)``.
     """
-    cells, mean, scale = _scales(window)
+    n = window.x.size
+    cells, scratch = min(window.cells, window.value.shape[0]), np.empty((4, n))
+    whole = _scales(window, window.cells, scratch)
     result, count = np.full(first.size, np.nan), np.zeros(first.size)
     for p in range(first.size):
         i, j = first[p], second[p]  # rounded in this order, whatever numbers the instruments have
-        if np.isinf(scale[i]) or np.isinf(scale[j]):
-            result[p], count[p] = _from_window(window, i, j)
+        if whole or (window.present[i] == cells and window.present[j] == cells):
+            result[p], count[p] = _from_sums(window.xy[max(i, j), min(i, j)], scratch, i, j), cells
         else:
-            value = (window.xy[max(i, j), min(i, j)] / cells - mean[i] * mean[j]) * scale[i] * scale[j]
-            result[p], count[p] = _bounded(value), cells
+            result[p], count[p] = _from_window(window, i, j)
     return result, count
+
+
+@kernel
+def _from_sums(product: float, scratch: Floats, i: int, j: int) -> float:
+    """Return the correlation of instruments that were never missing; rounded in the order (i, j)."""
+    return _bounded(_fma(product * scratch[1, j], scratch[3, i], -scratch[2, i] * scratch[2, j]))
 
 
 @kernel
@@ -356,18 +468,14 @@ def correlation_triangle(window: Window) -> Floats:
     [1.0, 1.0, 1.0]
     """
     n = window.x.size
-    cells, mean, scale = _scales(window)
-    result = np.empty(n * (n + 1) // 2)
-    each, begin, some_missing = 1.0 / cells, 0, np.isinf(scale).any()
+    first, second = np.empty(n * (n + 1) // 2, np.int64), np.empty(n * (n + 1) // 2, np.int64)
+    place = 0
     for i in range(n):
-        row, products = result[begin : begin + i + 1], window.xy[i, : i + 1]
-        mean_i, scale_i = mean[i], scale[i]
         for j in range(i + 1):
-            row[j] = _bounded((products[j] * each - mean_i * mean[j]) * scale_i * scale[j])
-        if some_missing:
-            for j in range(i + 1):
-                if np.isinf(scale_i) or np.isinf(scale[j]):
-                    row[j] = _from_window(window, i, j)[0]
-        row[i] = 1.0 if row[i] > 0.0 else np.nan
-        begin += i + 1
+            first[place], second[place] = i, j
+            place += 1
+    result, _ = correlation(window, first, second)
+    for i in range(n):
+        diagonal = i * (i + 1) // 2 + i
+        result[diagonal] = 1.0 if result[diagonal] > 0.0 else np.nan
     return result

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from genesis.operators import correlation_records, measure_records, records
+from genesis.operators.account import events, outcomes
 from genesis.operators.records import RowSchema
 
 PREFIX = "genesis."
@@ -113,6 +114,31 @@ DEAD_LETTERS = Topic(
 )
 HEALTH = Topic("health", records.Health, "How each process is, about once a second.", False, 90)
 
+ACCOUNT_EVENTS = Topic(
+    "account_events",
+    events.AccountEvent,
+    "The one ordered log of the accounts: commands, what the venue reports, the market.",
+    False,
+    90,
+)
+DECISIONS = Topic("decisions", outcomes.Decision, "What became of every command, and why.", False, 0)
+CHILD_ORDERS = Topic(
+    "child_orders", outcomes.ChildOrder, "What the gateway is asked to send, each with its permit.", False, 0
+)
+PARENT_ORDERS = Topic(
+    "parent_orders", outcomes.ParentOrder, "Parent orders, whenever one has changed.", False, 0
+)
+EXECUTIONS = Topic("executions", outcomes.Fill, "Our trades, valued.", False, 0)
+POSITIONS = Topic("positions", outcomes.PositionStatus, "Positions, whenever one has changed.", False, 0)
+ACCOUNT = Topic(
+    "account",
+    outcomes.AccountStatus,
+    "Tier, mode, equity and limits of each account, by the second.",
+    False,
+    0,
+)
+AUDIT = Topic("audit", outcomes.AuditEntry, "The audit chain of each account.", False, 0)
+
 TICKS = (TRADES, QUOTES, BOOK, GAPS)
 """What the feed writes and the market flow reads."""
 
@@ -134,7 +160,10 @@ VIEW = Topic(
     "view", records.VIEW, "What a screen shows of the ticks, conflated, five times a second.", False, 0
 )
 
-ARCHIVED = (*TICKS, *SIGNALS, DEAD_LETTERS, HEALTH)
+OUTCOMES = (DECISIONS, CHILD_ORDERS, PARENT_ORDERS, EXECUTIONS, POSITIONS, ACCOUNT, AUDIT)
+"""What the account flow writes, by way of the ledger's outbox."""
+
+ARCHIVED = (*TICKS, *SIGNALS, ACCOUNT_EVENTS, *OUTCOMES, DEAD_LETTERS, HEALTH)
 """What is stored; each has a table of its short name."""
 
 ALL = (*ARCHIVED, VIEW)

@@ -55,6 +55,9 @@ STALLED_S = 0.5
 LOOK_EVERY_S = 5.0
 """Several processes write a JSON topic: so often each looks whether another has made it roll."""
 
+LOOK_SOON_S = 0.25
+"""The same for topics whose records somebody waits for."""
+
 RECENT_RECORDS_MAX = 10_000
 """Most records since the last look that are kept to be sent again after a roll."""
 
@@ -66,10 +69,19 @@ class QueueFull(BufferError):
     """The producer's bounded queue is full: the broker is slow or gone. Wait, or drop and say so."""
 
 
+_OWN_READERS = {topics.ACCOUNT_EVENTS: "account", topics.CHILD_ORDERS: "gateway"}
+
+
+def _look_every_s(topic: Topic) -> float:
+    return LOOK_SOON_S if topic in _OWN_READERS else LOOK_EVERY_S
+
+
 def readers_of(topic: Topic) -> tuple[str, ...]:
     """Return the readers that must not miss a message of this topic."""
     if topic in topics.TICKS:
         return ("market", "archive")
+    if topic in _OWN_READERS:
+        return (_OWN_READERS[topic], "archive")
     return ("archive",) if topic in topics.ARCHIVED else ()
 
 
@@ -211,7 +223,7 @@ class FrameProducer:
         A record may arrive twice when the topic rolls; its id is the same.
         """
         stream = self._stream(topic)
-        if self._generation_bytes and time.monotonic() - stream.looked_s > LOOK_EVERY_S:
+        if self._generation_bytes and time.monotonic() - stream.looked_s > _look_every_s(topic):
             self._follow(topic, stream)
         value = msgspec.json.encode(record)
         self._produce(stream, topic, 0, value, _json_headers(topic), None)
@@ -222,7 +234,8 @@ class FrameProducer:
         newest = self._log.generations([topic])[topic.name]
         stream.looked_s = time.monotonic()
         recent = list(stream.recent)
-        stream.recent.clear()
+        if not len(self._producer):  # else one of them may yet arrive behind the mark
+            stream.recent.clear()
         if newest and newest[-1] > stream.generation:
             name = name_at(topic, newest[-1])
             stream.move(newest[-1], self._log.ids([name]).get(name, ""))
@@ -236,6 +249,16 @@ class FrameProducer:
             self._confirmed_s = time.monotonic()
         if self._suspect or time.monotonic() - self._confirmed_s > STALLED_S:
             self._verify()
+        if self._generation_bytes:
+            self._look_after_records()
+
+    def _look_after_records(self) -> None:
+        """Find out whether what was sent lately went into a generation that had ended."""
+        now_s = time.monotonic()
+        for name, stream in self._streams.items():
+            topic = topics.BY_NAME[name]
+            if stream.recent and now_s - stream.looked_s > _look_every_s(topic):
+                self._follow(topic, stream)
 
     def flush(self, timeout_s: float) -> int:
         """Wait for what is queued to be delivered; return how many messages still wait."""

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from genesis.operators.records import PADDING, Field, RowSchema
-from genesis.operators.topics import Topic
+from genesis.operators.topics import OUTCOMES, Topic
 
 LOG_ID_BYTES = 24
 """Room for a Kafka topic id, which is 22 characters of base64."""
@@ -33,12 +33,31 @@ INSERTED_AT = "inserted_at"
 WIDE_ROW_BYTES = 300
 """Rows wider than this are read and merged in smaller portions, which takes half the memory."""
 
-RECORD_ORDER = {"dead_letters": ("id",), "health": ("component", "recv_ns", "id")}
+RECORD_ORDER = {
+    "dead_letters": ("id",),
+    "health": ("component", "recv_ns", "id"),
+    "account_events": ("account_id", "id"),
+} | {topic.name: ("account_id", "event_ns", "id") for topic in OUTCOMES}
 """Sorting key of the JSON topics' tables; ``id`` alone is the row's identity."""
 
 _SCALARS = {"<i8": "Int64", "<f8": "Float64", "i1": "Int8", "<u4": "UInt32"}
 _RECORD_TYPES: dict[Any, str] = {str: "String", int: "Int64", float: "Float64", bool: "Bool"}
-_FEW_VALUES = frozenset({"component", "state", "source", "reason"})
+_FEW_VALUES = frozenset(
+    {
+        "component",
+        "state",
+        "source",
+        "reason",
+        "account_id",
+        "role",
+        "kind",
+        "subject",
+        "code",
+        "symbol",
+        "side",
+    }
+    | {"action", "order_type", "time_in_force", "algorithm", "status", "strategy", "tier", "mode"}
+)
 
 
 class Column(NamedTuple):

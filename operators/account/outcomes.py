@@ -88,7 +88,9 @@ class ParentOrder(msgspec.Struct, frozen=True, kw_only=True):
     reason: Annotated[str, Meta(description="why it ended")]
     qty: Annotated[str, Meta(description="total, base asset, decimal text")]
     filled_qty: Annotated[str, Meta(description="base asset, decimal text")]
-    average_price: Annotated[float, Meta(description="of the fills, quote asset; NaN without one")]
+    average_price: Annotated[
+        str, Meta(description="of the fills, quote asset, decimal text; empty without one")
+    ]
     children: Annotated[int, Meta(description="child orders so far")]
     strategy: Annotated[str, Meta(description="which strategy asked for it; empty for the trader")]
     figures: Annotated[dict[str, float], Meta(description="arrival price, shortfall and its split")]
@@ -104,8 +106,8 @@ class PositionStatus(msgspec.Struct, frozen=True, kw_only=True):
     qty: Annotated[str, Meta(description="base asset, decimal text")]
     average_cost: Annotated[str, Meta(description="quote asset a unit, fees included, decimal text")]
     realised: Annotated[str, Meta(description="realised so far, quote asset, decimal text")]
-    mark_price: Annotated[float, Meta(description="mid; NaN when there is none")]
-    unrealised: Annotated[float, Meta(description="against the mark, quote asset")]
+    mark_price: Annotated[str, Meta(description="mid, decimal text; empty when there is none")]
+    unrealised: Annotated[str, Meta(description="against the mark, quote asset, decimal text; empty as well")]
     stop_price: Annotated[str, Meta(description="stop-loss, decimal text; empty for none")]
 
 
