@@ -76,6 +76,19 @@ class Settings(BaseSettings):
     pair_step_s: int = Field(
         60, ge=1, le=86_400, description="time between the samples from which pairs are learned"
     )
+    ledger_url: SecretStr = Field(
+        SecretStr(""),
+        description="database of the ledger, as postgresql+psycopg://user@host/database; empty for SQLite in "
+        "the data folder",
+    )
+    anchor: str = Field(
+        "",
+        description="folder of the audit chain's anchor, best on another disk or host; empty for anchors/ in "
+        "the data folder",
+    )
+    keys: str = Field(
+        "", description="folder of the keys, one file for each role; empty for keys/ in the data folder"
+    )
     epoch_s: float = Field(5.0, gt=0.0, le=600.0, description="time between recovery snapshots of a flow")
     generation_mb: int = Field(
         2, ge=1, le=65_536, description="embedded broker: a topic starts a new generation after this many MB"
@@ -111,7 +124,9 @@ def read(**overrides: object) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = PREFIX + str(first["loc"][0]).upper() if first["loc"] else "settings"
-        shown = "" if "password" in name.lower() else f", was {first['input']!r}"
+        field = Settings.model_fields.get(str(first["loc"][0])) if first["loc"] else None
+        is_secret = field is not None and field.annotation is SecretStr
+        shown = "" if is_secret else f", was {first['input']!r}"
         raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}{shown}") from None
 
 

@@ -1,0 +1,124 @@
+"""Accounts: state, audit entries and outbox of an account, loaded and committed in one transaction."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from genesis.connectors.ledger import chain, outbox
+from genesis.connectors.ledger.errors import LedgerConflict, LedgerTampered
+from genesis.connectors.ledger.records import Outgoing, Saved
+from genesis.connectors.ledger.tables import ACCOUNTS, AUDIT, SNAPSHOTS
+from genesis.operators.account.audit import Head
+from genesis.operators.account.outcomes import AuditEntry
+from genesis.operators.account.signing import mac
+
+
+class Version(NamedTuple):
+    """Which state of an account a writer has seen."""
+
+    saves: int
+    head: Head
+
+
+def version(connection: Connection, account_id: str) -> Version | None:
+    """Return the stored version of an account, locked against other writers; None when there is none."""
+    query = select(ACCOUNTS).where(ACCOUNTS.c.account_id == account_id).with_for_update()
+    row = connection.execute(query).first()
+    return None if row is None else Version(row.saves, Head(row.head_hash, row.head_number))
+
+
+def load(connection: Connection, key: bytes, account_id: str) -> tuple[int, Saved] | None:
+    """Return how often an account was committed, and its newest state; None when there is no account.
+
+    Raises
+    ------
+    LedgerTampered
+        When the state is not what was written, or the chain does not end where the state says.
+    """
+    account = connection.execute(select(ACCOUNTS).where(ACCOUNTS.c.account_id == account_id)).first()
+    if account is None:
+        return None
+    head = Head(account.head_hash, account.head_number)
+    query = select(SNAPSHOTS).where(SNAPSHOTS.c.account_id == account_id)
+    row = connection.execute(query.where(SNAPSHOTS.c.slot == account.saves % 2)).mappings().first()
+    if row is None or (row["saves"], row["head_hash"], row["head_number"]) != (account.saves, *head):
+        raise _tampered(account_id, "its newest state is missing")
+    if row["seal"] != _seal(key, account_id, dict(row)):
+        raise _tampered(account_id, "its state was changed after it was written")
+    fault = chain.tail_fault(connection, key, account_id, head)
+    if fault:
+        raise _tampered(account_id, fault)
+    return account.saves, Saved(snapshot=row["snapshot"], position=row["position"], head=head)
+
+
+def commit(
+    connection: Connection,
+    key: bytes,
+    account_id: str,
+    expected: Version | None,
+    saved: Saved,
+    written: tuple[Sequence[AuditEntry], Sequence[Outgoing]],
+) -> int:
+    """Write one step of an account over its ``expected`` version; return how many there are now.
+
+    Raises
+    ------
+    LedgerConflict
+        When the stored version is another.
+    """
+    audit, outgoing = written
+    if version(connection, account_id) != expected:
+        raise LedgerConflict(
+            f"account {account_id!r} was changed by another process: only one may write it. Stop the other "
+            "one; this one starts again from the ledger"
+        )
+    saves = expected.saves + 1 if expected is not None else 1
+    _write_account(connection, account_id, expected, saves, saved.head)
+    _write_snapshot(connection, key, account_id, saves, saved)
+    if audit:
+        names = AuditEntry.__struct_fields__
+        connection.execute(insert(AUDIT), [{name: getattr(each, name) for name in names} for each in audit])
+    if outgoing:
+        outbox.put(connection, account_id, outgoing)
+    return saves
+
+
+def _write_account(
+    connection: Connection, account_id: str, expected: Version | None, saves: int, head: Head
+) -> None:
+    values = {"saves": saves, "head_hash": head.hash, "head_number": head.number}
+    if expected is None:
+        connection.execute(insert(ACCOUNTS).values(account_id=account_id, **values))
+    else:
+        connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.account_id == account_id).values(**values))
+
+
+def _write_snapshot(connection: Connection, key: bytes, account_id: str, saves: int, saved: Saved) -> None:
+    values: dict[str, Any] = {
+        "saves": saves,
+        "head_hash": saved.head.hash,
+        "head_number": saved.head.number,
+        "position": saved.position,
+        "snapshot": saved.snapshot,
+    }
+    values["seal"] = _seal(key, account_id, values)
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(SNAPSHOTS).values(account_id=account_id, slot=saves % 2, **values)
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["account_id", "slot"], set_=dict(statement.excluded))
+    )
+
+
+def _seal(key: bytes, account_id: str, row: Mapping[str, Any]) -> str:
+    told = (row["saves"], row["head_hash"], row["head_number"], row["position"])
+    return mac(key, "snapshot", account_id, *map(str, told), hashlib.sha256(row["snapshot"]).hexdigest())
+
+
+def _tampered(account_id: str, what: str) -> LedgerTampered:
+    return LedgerTampered(
+        f"account {account_id!r} is not opened: {what}. Nothing is sent. `genesis audit verify` says more; "
+        "the newest backup has the ledger as it was"
+    )

@@ -1,0 +1,112 @@
+"""Chain: the stored audit chain read and compared: with itself, with the account, with its anchor."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, func, select
+
+from genesis.connectors.ledger.anchor import Anchor
+from genesis.connectors.ledger.tables import ACCOUNTS, AUDIT
+from genesis.operators.account.audit import Head, chained, faults
+from genesis.operators.account.outcomes import AuditEntry
+
+TAIL_ENTRIES = 1_000
+"""So many of the newest entries are checked whenever an account is loaded; `verify` checks all."""
+
+_PIECE_ROWS = 1_000
+
+
+def entries(connection: Connection, account_id: str, after: int = 0) -> Iterator[AuditEntry]:
+    """Yield the entries of an account behind the one with number ``after``, piece by piece."""
+    while True:
+        query = (
+            select(AUDIT)
+            .where(AUDIT.c.account_id == account_id, AUDIT.c.number > after)
+            .order_by(AUDIT.c.number)
+            .limit(_PIECE_ROWS)
+        )
+        rows = connection.execute(query).mappings().all()
+        for row in rows:
+            yield AuditEntry(**row)
+            after = row["number"]
+        if len(rows) < _PIECE_ROWS:
+            return
+
+
+def newest(connection: Connection, account_id: str) -> Head:
+    """Return where the stored entries of an account end."""
+    query = select(AUDIT.c.id, AUDIT.c.number).where(AUDIT.c.account_id == account_id)
+    row = connection.execute(query.order_by(AUDIT.c.number.desc()).limit(1)).first()
+    return Head(row.id, row.number) if row is not None else Head()
+
+
+def hash_at(connection: Connection, account_id: str, number: int) -> str | None:
+    """Return the hash of one entry, or None when there is no such entry."""
+    query = select(AUDIT.c.id).where(AUDIT.c.account_id == account_id, AUDIT.c.number == number)
+    return connection.execute(query).scalar()
+
+
+def tail_fault(connection: Connection, key: bytes, account_id: str, head: Head) -> str:
+    """Return what is wrong with the end of a chain that should end at ``head``, or nothing."""
+    before: AuditEntry | None = None
+    for entry in entries(connection, account_id, max(0, head.number - TAIL_ENTRIES)):
+        start = Head(entry.previous, entry.number - 1)
+        if chained(key, start, account_id, entry.event_ns, (entry.subject, entry.body)).id != entry.id:
+            return f"audit entry {entry.number} was changed after it was written"
+        if before is not None and (before.id, before.number) != start:
+            return f"audit entry {entry.number} does not follow the one before it"
+        before = entry
+    end = Head(before.id, before.number) if before is not None else Head()
+    return "" if end == head else _ends_elsewhere(end, head)
+
+
+def account_faults(
+    connection: Connection, key: bytes, account_id: str, anchor: Anchor | None
+) -> Iterator[str]:
+    """Yield a sentence for everything that is wrong with one account's chain."""
+    yield from faults(key, entries(connection, account_id))
+    query = select(ACCOUNTS.c.head_hash, ACCOUNTS.c.head_number)
+    row = connection.execute(query.where(ACCOUNTS.c.account_id == account_id)).first()
+    end = newest(connection, account_id)
+    if row is None:
+        yield "the account itself is missing"
+    elif Head(row.head_hash, row.head_number) != end:
+        yield _ends_elsewhere(end, Head(row.head_hash, row.head_number))
+    if anchor is not None:
+        yield from _anchor_faults(connection, account_id, anchor, end)
+
+
+def known(connection: Connection) -> list[str]:
+    """Return the accounts that have a chain or a state."""
+    accounts = set(connection.execute(select(ACCOUNTS.c.account_id)).scalars())
+    return sorted(accounts | set(connection.execute(select(func.distinct(AUDIT.c.account_id))).scalars()))
+
+
+def _anchor_faults(connection: Connection, account_id: str, anchor: Anchor, end: Head) -> Iterator[str]:
+    found = 0
+    for place, line in anchor.lines():
+        if line is None or line.account_id != account_id:
+            continue
+        found += 1
+        stored = hash_at(connection, account_id, line.number)
+        if stored is None and line.number > 0:
+            yield (
+                f"the anchor saw entry {line.number}, and the chain ends with entry {end.number}: the newest "
+                f"were cut off, or the ledger is an older copy (line {place} of {anchor.path})"
+            )
+            return
+        if line.number > 0 and stored != line.head:
+            yield (
+                f"entry {line.number} is not the one that the anchor saw: the chain was written anew "
+                f"(line {place} of {anchor.path})"
+            )
+            return
+    if not found and end.number:
+        yield f"there is no anchor of it in {anchor.path}: whether its newest entries are there is not known"
+
+
+def _ends_elsewhere(end: Head, expected: Head) -> str:
+    return (
+        f"the account stands at audit entry {expected.number}, and the chain ends with entry {end.number}"
+        if end.number != expected.number
+        else f"audit entry {end.number} is not the one that the account stands at"
+    )
