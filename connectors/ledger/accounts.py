@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Select, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from genesis.connectors.ledger import chain, outbox
@@ -42,16 +42,32 @@ def load(connection: Connection, key: bytes, account_id: str) -> tuple[int, Save
     if account is None:
         return None
     head = Head(account.head_hash, account.head_number)
-    query = select(SNAPSHOTS).where(SNAPSHOTS.c.account_id == account_id)
-    row = connection.execute(query.where(SNAPSHOTS.c.slot == account.saves % 2)).mappings().first()
-    if row is None or (row["saves"], row["head_hash"], row["head_number"]) != (account.saves, *head):
-        raise _tampered(account_id, "its newest state is missing")
-    if row["seal"] != _seal(key, account_id, dict(row)):
-        raise _tampered(account_id, "its state was changed after it was written")
-    fault = chain.tail_fault(connection, key, account_id, head)
+    fault = state_fault(connection, key, account_id) or chain.tail_fault(connection, key, account_id, head)
     if fault:
-        raise _tampered(account_id, fault)
-    return account.saves, Saved(snapshot=row["snapshot"], position=row["position"], head=head)
+        raise LedgerTampered(
+            f"account {account_id!r} is not opened: {fault}. Nothing is sent. `genesis audit verify` says "
+            "more; the newest backup has the ledger as it was"
+        )
+    row = connection.execute(_newest_snapshot(account_id, account.saves)).one()
+    return account.saves, Saved(snapshot=row.snapshot, position=row.position, head=head)
+
+
+def state_fault(connection: Connection, key: bytes, account_id: str) -> str:
+    """Return what is wrong with the newest state of an account, or nothing."""
+    account = connection.execute(select(ACCOUNTS).where(ACCOUNTS.c.account_id == account_id)).first()
+    if account is None:
+        return ""
+    row = connection.execute(_newest_snapshot(account_id, account.saves)).mappings().first()
+    told = (account.saves, account.head_hash, account.head_number)
+    if row is None or (row["saves"], row["head_hash"], row["head_number"]) != told:
+        return "its newest state is missing"
+    if row["seal"] != _seal(key, account_id, dict(row)):
+        return "its state was changed after it was written"
+    return ""
+
+
+def _newest_snapshot(account_id: str, saves: int) -> "Select[Any]":
+    return select(SNAPSHOTS).where(SNAPSHOTS.c.account_id == account_id, SNAPSHOTS.c.slot == saves % 2)
 
 
 def commit(
@@ -115,10 +131,3 @@ def _write_snapshot(connection: Connection, key: bytes, account_id: str, saves: 
 def _seal(key: bytes, account_id: str, row: Mapping[str, Any]) -> str:
     told = (row["saves"], row["head_hash"], row["head_number"], row["position"])
     return mac(key, "snapshot", account_id, *map(str, told), hashlib.sha256(row["snapshot"]).hexdigest())
-
-
-def _tampered(account_id: str, what: str) -> LedgerTampered:
-    return LedgerTampered(
-        f"account {account_id!r} is not opened: {what}. Nothing is sent. `genesis audit verify` says more; "
-        "the newest backup has the ledger as it was"
-    )

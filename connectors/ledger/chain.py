@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, func, select
 
 from genesis.connectors.ledger.anchor import Anchor
+from genesis.connectors.ledger.records import AuditReport
 from genesis.connectors.ledger.tables import ACCOUNTS, AUDIT
 from genesis.operators.account.audit import Head, chained, faults
 from genesis.operators.account.outcomes import AuditEntry
@@ -15,21 +16,18 @@ TAIL_ENTRIES = 1_000
 _PIECE_ROWS = 1_000
 
 
+def piece(connection: Connection, account_id: str, after: int, limit: int) -> list[AuditEntry]:
+    """Return the oldest entries of an account behind the one with number ``after``."""
+    query = select(AUDIT).where(AUDIT.c.account_id == account_id, AUDIT.c.number > after)
+    rows = connection.execute(query.order_by(AUDIT.c.number).limit(limit)).mappings()
+    return [AuditEntry(**row) for row in rows]
+
+
 def entries(connection: Connection, account_id: str, after: int = 0) -> Iterator[AuditEntry]:
     """Yield the entries of an account behind the one with number ``after``, piece by piece."""
-    while True:
-        query = (
-            select(AUDIT)
-            .where(AUDIT.c.account_id == account_id, AUDIT.c.number > after)
-            .order_by(AUDIT.c.number)
-            .limit(_PIECE_ROWS)
-        )
-        rows = connection.execute(query).mappings().all()
-        for row in rows:
-            yield AuditEntry(**row)
-            after = row["number"]
-        if len(rows) < _PIECE_ROWS:
-            return
+    while found := piece(connection, account_id, after, _PIECE_ROWS):
+        yield from found
+        after = found[-1].number
 
 
 def newest(connection: Connection, account_id: str) -> Head:
@@ -59,20 +57,28 @@ def tail_fault(connection: Connection, key: bytes, account_id: str, head: Head) 
     return "" if end == head else _ends_elsewhere(end, head)
 
 
-def account_faults(
-    connection: Connection, key: bytes, account_id: str, anchor: Anchor | None
-) -> Iterator[str]:
-    """Yield a sentence for everything that is wrong with one account's chain."""
-    yield from faults(key, entries(connection, account_id))
+def report(connection: Connection, key: bytes, account_id: str, anchor: Anchor | None) -> AuditReport:
+    """Read one account's chain whole and return what was found."""
+    end = newest(connection, account_id)
+    found = list(faults(key, entries(connection, account_id)))
     query = select(ACCOUNTS.c.head_hash, ACCOUNTS.c.head_number)
     row = connection.execute(query.where(ACCOUNTS.c.account_id == account_id)).first()
-    end = newest(connection, account_id)
     if row is None:
-        yield "the account itself is missing"
+        found.append("the account itself is missing")
     elif Head(row.head_hash, row.head_number) != end:
-        yield _ends_elsewhere(end, Head(row.head_hash, row.head_number))
+        found.append(_ends_elsewhere(end, Head(row.head_hash, row.head_number)))
+    line = anchor.newest(account_id) if anchor is not None else None
     if anchor is not None:
-        yield from _anchor_faults(connection, account_id, anchor, end)
+        found += _anchor_faults(connection, account_id, anchor, end)
+    counted = select(func.count()).select_from(AUDIT).where(AUDIT.c.account_id == account_id)
+    return AuditReport(
+        account_id=account_id,
+        entries=connection.execute(counted).scalar_one(),
+        head=end,
+        anchored=line.number if line is not None else 0,
+        anchored_ns=line.time_ns if line is not None else 0,
+        faults=found,
+    )
 
 
 def known(connection: Connection) -> list[str]:
@@ -82,24 +88,27 @@ def known(connection: Connection) -> list[str]:
 
 
 def _anchor_faults(connection: Connection, account_id: str, anchor: Anchor, end: Head) -> Iterator[str]:
-    found = 0
+    found, forged = 0, 0
     for place, line in anchor.lines():
+        forged += line is None
         if line is None or line.account_id != account_id:
             continue
         found += 1
         stored = hash_at(connection, account_id, line.number)
-        if stored is None and line.number > 0:
+        if stored is None:
             yield (
                 f"the anchor saw entry {line.number}, and the chain ends with entry {end.number}: the newest "
                 f"were cut off, or the ledger is an older copy (line {place} of {anchor.path})"
             )
             return
-        if line.number > 0 and stored != line.head:
+        if stored != line.head:
             yield (
                 f"entry {line.number} is not the one that the anchor saw: the chain was written anew "
                 f"(line {place} of {anchor.path})"
             )
             return
+    if forged:
+        yield f"{forged} lines of {anchor.path} are damaged, or made by somebody else"
     if not found and end.number:
         yield f"there is no anchor of it in {anchor.path}: whether its newest entries are there is not known"
 

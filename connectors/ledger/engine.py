@@ -23,6 +23,14 @@ BUSY_TIMEOUT_MS = 5_000
 CONNECT_TIMEOUT_S = 10
 """Longest that PostgreSQL may take to answer."""
 
+PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "trusted_schema=OFF",  # a file that somebody edited cannot make functions run
+    "journal_size_limit=67108864",  # bytes that the log keeps after it was long
+)
+
 _FILE = "sqlite:///"
 _WRITES = "genesis_writes"
 _MIGRATION_LOCK = 7_317_604_288  # any number; all processes must use the same
@@ -38,6 +46,9 @@ class Database:
         if self.is_sqlite:
             _make_private(Path(address.database or ""), create)
         self._engine = _engine(address)
+        # What a reader sees must belong together, although it takes several statements.
+        isolation = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        self._reader = self._engine.execution_options(**isolation)
         self._writer = self._engine.execution_options(**{_WRITES: True})
         try:
             self._prepare(create)
@@ -48,7 +59,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Give a connection that sees one state of the ledger and changes nothing."""
-        with self._transaction(self._engine) as connection:
+        with self._transaction(self._reader) as connection:
             yield connection
 
     @contextmanager
@@ -147,7 +158,7 @@ def _engine(address: URL) -> Engine:
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver begins nothing by itself: `_begin_sqlite` does
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+    for pragma in PRAGMAS:
         connection.execute(f"PRAGMA {pragma}").close()
 
 

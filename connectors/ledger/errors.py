@@ -45,7 +45,7 @@ class UnknownDecision(LedgerError):
 
 _FULL = ("disk is full", "No space left", "could not extend file", "Disk quota", "disk quota")
 _BUSY = ("database is locked", "database table is locked", "lock timeout", "deadlock detected")
-_DAMAGED = ("malformed", "not a database", "disk I/O error", "no such table", "does not exist")
+_DAMAGED = ("malformed", "not a database", "no such table", "does not exist")
 _UNREACHABLE = ("connection", "server closed", "timeout expired", "terminating", "SSL", "starting up")
 
 
@@ -67,6 +67,11 @@ def explain(error: SQLAlchemyError, where: str) -> LedgerError:
         return LedgerBusy(
             f"the ledger at {where} is kept busy by another process: nothing was kept of the last step. "
             "See whether a second `genesis` or a database tool has it open"
+        )
+    if "disk I/O error" in said:
+        return LedgerError(
+            f"the disk of the ledger at {where} could not be read or written: nothing was kept of the last "
+            "step. See whether it is over its quota, gone or failing"
         )
     if any(sign in said for sign in _DAMAGED):
         return LedgerError(

@@ -6,10 +6,11 @@ not in here did not happen; what is in here can be rebuilt from here alone.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+import msgspec
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -24,7 +25,7 @@ from genesis.connectors.ledger.errors import (
     LedgerError,
     LedgerTampered,
 )
-from genesis.connectors.ledger.records import Outgoing, RecordedOrder, RefusedPermit, Saved
+from genesis.connectors.ledger.records import AuditReport, Outgoing, RecordedOrder, RefusedPermit, Saved
 from genesis.operators.account.audit import Head
 from genesis.operators.account.outcomes import AuditEntry, ChildOrder
 
@@ -96,6 +97,8 @@ class Ledger:
                 return None
             saves, saved = found
             self._seen[account_id] = Version(saves, saved.head)
+            if self._is_behind(account_id, saved.head):  # a crash between commit and anchor
+                self._put_anchor(account_id, saved.head)
             return saved
 
     def commit(
@@ -127,8 +130,7 @@ class Ledger:
             expected = self._seen[account_id]
             if (expected.head if expected is not None else Head()) != before:
                 raise _conflict(account_id)
-            # Whoever does not learn how it ended must load again.
-            del self._seen[account_id]
+            # What was seen stays when this fails: had the step been kept, the next would be a conflict.
             with self._database.writing() as connection:
                 try:
                     saves = accounts.commit(connection, key, account_id, expected, saved, (audit, outbox))
@@ -279,15 +281,17 @@ class Ledger:
         with self._lock, self._database.reading() as connection:
             return outbox.latest(connection, account_id, topic)
 
-    def audit_entries(self, account_id: str, after: int = 0) -> Iterator[AuditEntry]:
-        """Yield the audit entries of an account whose number is greater than ``after``."""
+    def audit_entries(self, account_id: str, after: int = 0, limit: int = 1_000) -> list[AuditEntry]:
+        """Return the oldest audit entries of an account whose number is greater than ``after``."""
         with self._lock, self._database.reading() as connection:
-            yield from chain.entries(connection, account_id, after)
+            return chain.piece(connection, account_id, after, limit)
 
-    def audit_faults(self, account_id: str) -> list[str]:
-        """Return a sentence for everything that is wrong with an account's chain: it is read whole."""
+    def audit_report(self, account_id: str) -> AuditReport:
+        """Read an account's chain whole, with its anchor and state, and return all that is wrong."""
         with self._lock, self._database.reading() as connection:
-            return list(chain.account_faults(connection, self._need_key(), account_id, self._anchor))
+            report = chain.report(connection, self._need_key(), account_id, self._anchor)
+            fault = accounts.state_fault(connection, self._need_key(), account_id)
+        return msgspec.structs.replace(report, faults=[*report.faults, fault]) if fault else report
 
     # Below: ours.
 
@@ -307,6 +311,10 @@ class Ledger:
             "does not have it: entries were cut off, or it is an older copy. Nothing is sent. If you put a "
             "backup in its place on purpose, move the anchor file away; `genesis audit verify` says more"
         )
+
+    def _is_behind(self, account_id: str, head: Head) -> bool:
+        line = self._anchor.newest(account_id) if self._anchor is not None else None
+        return head.number > (line.number if line is not None else 0)
 
     def _put_anchor(self, account_id: str, head: Head) -> None:
         if self._anchor is None:

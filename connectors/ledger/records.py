@@ -52,3 +52,14 @@ class RefusedPermit(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     first_ns: int  # our clock
     last_ns: int  # our clock
+
+
+class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a whole look at an account's audit chain found."""
+
+    account_id: str
+    entries: int
+    head: Head
+    anchored: int  # newest entry that the anchor saw; 0 for none
+    anchored_ns: int  # when, our clock; 0 for never
+    faults: list[str]  # a sentence each; empty when all is as it was written
