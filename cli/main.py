@@ -20,6 +20,9 @@ EXPECTED = (
     "StoreError",
     "VenueError",
     "FeedError",
+    "GateClosed",
+    "CredentialsMissing",
+    "TradingError",
 )
 """Names of exceptions whose message, or whose heirs' message, is a sentence for the user."""
 

@@ -50,6 +50,19 @@ def store() -> None:
 
 
 @app.command()
+def gateway() -> None:
+    """Send child orders to the venue and publish what becomes of them.
+
+    Example: GENESIS_VENUE_URL=http://127.0.0.1:9000 GENESIS_BROKER=127.0.0.1:9092 genesis run gateway
+    """
+    configured = settings.read()
+    logs.configure("gateway", configured.log_level)
+    from genesis.connectors.gateway.main import run
+
+    raise typer.Exit(run(configured))
+
+
+@app.command()
 def dashboard() -> None:
     """Show the dashboard of a running system on this terminal.
 

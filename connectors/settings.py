@@ -26,6 +26,15 @@ class Venue(StrEnum):
     BINANCE = "binance"
 
 
+class Trading(StrEnum):
+    """Where orders go."""
+
+    SIMULATOR = "simulator"
+    PAPER = "paper"
+    TESTNET = "testnet"
+    LIVE = "live"
+
+
 def _half_lives(text: str) -> str:
     for part in text.split(","):
         if part.strip() != "equal" and not float(part) > 0.0:
@@ -76,6 +85,22 @@ class Settings(BaseSettings):
     pair_step_s: int = Field(
         60, ge=1, le=86_400, description="time between the samples from which pairs are learned"
     )
+    account: str = Field("main", description="name of the account", pattern=r"^[a-z0-9_-]{1,32}$")
+    trading: Trading = Field(
+        Trading.SIMULATOR,
+        description="where orders go: simulator, paper (matched here against the quotes), testnet or live",
+    )
+    unlock_live: str = Field(
+        "", description="must be the words `I trade real money` before an order goes to Binance itself"
+    )
+    credentials_file: str = Field(
+        "", description="JSON file with api_key and secret of the exchange account, readable by you alone"
+    )
+    api_key: SecretStr = Field(SecretStr(""), description="API key of the exchange account")
+    api_secret: SecretStr = Field(
+        SecretStr(""), description="secret of the exchange account, or its private key in PEM"
+    )
+    vault_path: str = Field("", description="path of a secret in Vault with api_key and secret")
     ledger_url: SecretStr = Field(
         SecretStr(""),
         description="database of the ledger, as postgresql+psycopg://user@host/database; empty for SQLite in "

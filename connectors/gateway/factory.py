@@ -1,0 +1,48 @@
+"""Factory: the venue that the settings ask for, and no way to another."""
+
+from genesis.connectors.gateway import credentials, hosts
+from genesis.connectors.gateway.binance import BinanceVenue
+from genesis.connectors.gateway.credentials import Credentials, CredentialsMissing
+from genesis.connectors.gateway.hosts import GateClosed, Kind
+from genesis.connectors.gateway.venues import TradingVenue
+from genesis.connectors.settings import Settings
+
+SIMULATOR_CREDENTIALS = ("simulated-key", "simulated-secret")
+"""What the simulator takes unless it is told otherwise; they open nothing else."""
+
+
+def make_venue(settings: Settings) -> TradingVenue:
+    """Return the venue that orders go to.
+
+    Raises
+    ------
+    GateClosed
+        When the settings do not allow it.
+    CredentialsMissing
+        When there is no API key for it.
+    """
+    kind = settings.trading
+    if kind is Kind.PAPER:
+        raise GateClosed("paper trading is not available in this process")
+    url = settings.venue_url if kind is Kind.SIMULATOR else ""
+    places = hosts.endpoints(kind, url, settings.unlock_live)
+    return BinanceVenue(kind, places, find_credentials(settings))
+
+
+def find_credentials(settings: Settings) -> Credentials:
+    """Return the credentials of these settings; the simulator has some of its own.
+
+    Raises
+    ------
+    CredentialsMissing
+        When there are none.
+    """
+    try:
+        return credentials.find(
+            settings.credentials_file, settings.api_key, settings.api_secret, settings.vault_path
+        )
+    except CredentialsMissing:
+        is_bare = not (settings.credentials_file or settings.api_key.get_secret_value())
+        if settings.trading is Kind.SIMULATOR and is_bare:
+            return Credentials(*SIMULATOR_CREDENTIALS)
+        raise
