@@ -1,12 +1,15 @@
 """Fixtures for all tests."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.kafka_server import ApacheKafka, KafkaUnavailable, apache_kafka, jar_folder, resolve_jars
+from tests.postgres_server import Postgres, PostgresUnavailable
 
 KAFKA_TEST_TIMEOUT_S = 300
 """For a test with Apache Kafka that names no other: the first of them may have to fetch its jars."""
@@ -44,6 +47,26 @@ def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         pytest.skip(lack)
     with apache_kafka(tmp_path_factory.mktemp("kafka")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """Give a real PostgreSQL. Without its package the test is skipped; where CI=true it fails."""
+    # Not in pytest's folder, which is closed to the user that the server runs as under root.
+    folder = Path(tempfile.mkdtemp(prefix="genesis-postgres-"))
+    try:
+        server = Postgres(folder)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+    except PostgresUnavailable as missing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI=true, but {missing}", pytrace=False)
+        pytest.skip(str(missing))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
