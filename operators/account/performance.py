@@ -295,7 +295,8 @@ def note_execution(performance: Performance, wire_ms: float) -> None:
 def note_parent(performance: Performance, notional: Decimal, children: int, shortfall_bps: float) -> None:
     """Count a parent order that ended with a fill: what it was worth as asked, its children, its cost.
 
-    An unknown shortfall (NaN) counts as none.
+    An unknown shortfall (NaN) counts as none. Stops and flattening are not given here: closing in one piece
+    is always right.
     """
     today = performance.today
     if notional > BIG_NOTIONAL:
