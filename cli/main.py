@@ -23,6 +23,8 @@ EXPECTED = (
     "GateClosed",
     "CredentialsMissing",
     "TradingError",
+    "KeysError",
+    "LedgerError",
 )
 """Names of exceptions whose message, or whose heirs' message, is a sentence for the user."""
 
@@ -32,11 +34,12 @@ MODULES = {
     "tui": "dashboard",
     "venue": "venue",
     "record": "record",
+    "order": "order",
     "sql": "sql",
     "topics": "topics",
     "doctor": "doctor",
 }
-"""The module of each command; its function has the command's name."""
+"""The module of each command: its function has the command's name, or it has an ``app`` of subcommands."""
 
 HIDDEN = "run"
 """Runs one part of the system; for the supervisor and containers."""
@@ -64,7 +67,7 @@ class Commands(TyperGroup):
         if cmd_name not in (*MODULES, HIDDEN):
             return None
         module = import_module(f"genesis.cli.{MODULES.get(cmd_name, 'processes')}")
-        if cmd_name == HIDDEN:
+        if hasattr(module, "app"):
             command = typer.main.get_command(module.app)
         else:
             alone = typer.Typer(add_completion=False, context_settings=HELP_OPTIONS)

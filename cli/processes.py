@@ -73,3 +73,29 @@ def dashboard() -> None:
     from genesis.tui.app import run
 
     raise typer.Exit(run(configured))
+
+
+@app.command()
+def account() -> None:
+    """Decide on orders: fold the account's log into the ledger, and send what is decided.
+
+    Example: GENESIS_BROKER=127.0.0.1:9092 GENESIS_DATA=/var/lib/genesis genesis run account
+    """
+    configured = settings.read()
+    logs.configure("account", configured.log_level)
+    from genesis.flows.account import main
+
+    raise typer.Exit(main(configured))
+
+
+@app.command()
+def ticker() -> None:
+    """Append the market to the accounts' log, ten times a second of event time.
+
+    Example: GENESIS_BROKER=127.0.0.1:9092 genesis run ticker
+    """
+    configured = settings.read()
+    logs.configure("ticker", configured.log_level)
+    from genesis.connectors.ticker import main
+
+    raise typer.Exit(main(configured))

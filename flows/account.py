@@ -256,7 +256,7 @@ class _Sink(StatelessSinkPartition[Step]):
             for row in step.sent:
                 topic = topics.BY_NAME[row.topic]
                 record = msgspec.json.decode(row.body, type=topic.schema)
-                producer.send_record(topic, record)  # type: ignore[arg-type]
+                producer.send_record(topic, record)
             writer.confirmed([row.number for row in step.sent])
         producer.poll()
 
@@ -304,7 +304,7 @@ def main(settings: Settings) -> int:
         raise SettingsError(str(error)) from None
     for row in bench.writer.unsent():
         topic = topics.BY_NAME[row.topic]
-        bench.producer.send_record(topic, msgspec.json.decode(row.body, type=topic.schema))  # type: ignore[arg-type]
+        bench.producer.send_record(topic, msgspec.json.decode(row.body, type=topic.schema))
         bench.writer.confirmed([row.number])
     flow = Dataflow("account")
     add_account(flow, bench)

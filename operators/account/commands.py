@@ -4,7 +4,9 @@ An order is read with care, sized, checked by `risk`, planned by `execution`, an
 market record. What lowers risk (cancel, flatten, a lower mode) is carried out whatever the mode.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 from genesis.operators.account import execution, figures, performance, risk
 from genesis.operators.account.desk import SIDES, Desk, promised
@@ -324,7 +326,7 @@ def journal(desk: Desk, event: AccountEvent, command: WriteJournal) -> None:
     desk.decide(event.kind, "OK", "Written into the journal.", {"words": words})
 
 
-_HANDLERS = {
+_HANDLERS: dict[type[Command], Callable[[Desk, AccountEvent, Any], None]] = {
     PlaceOrder: place,
     CancelOrders: cancel,
     PauseOrder: pause,

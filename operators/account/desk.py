@@ -14,7 +14,7 @@ from genesis.operators.account import audit, signing
 from genesis.operators.account import execution as working_orders
 from genesis.operators.account import portfolio as money_of
 from genesis.operators.account.events import AccountEvent
-from genesis.operators.account.money import ZERO, text
+from genesis.operators.account.money import ZERO, on_grid, text
 from genesis.operators.account.outcomes import ChildOrder, Decision, ParentOrder, PositionStatus
 from genesis.operators.account.signing import Keys
 from genesis.operators.account.state import BUY, CHILDREN_MAX, Account, Child, Working
@@ -174,7 +174,7 @@ class Desk:
 
     def tell_parent(self, working: Working) -> None:
         """Tell how a parent order stands."""
-        average = text(money_of.on_grid(working.spent / working.filled)) if working.filled > ZERO else ""
+        average = text(on_grid(working.spent / working.filled)) if working.filled > ZERO else ""
         figures = {"arrival_price": float(working.arrival_price), "fees": float(working.fees)}
         if working.filled > ZERO:
             figures["shortfall_bps"] = working_orders.reference(working)

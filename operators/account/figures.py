@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from genesis.operators.account import performance, portfolio, settlement, tier_facts, tiers
+from genesis.operators.account import performance, portfolio, tier_facts, tiers
 from genesis.operators.account.desk import Desk, promised
 from genesis.operators.account.money import ZERO
 from genesis.operators.account.risk import TOGETHER, Figures, pair_of
@@ -90,7 +90,7 @@ def on_clock(desk: Desk) -> None:
         return
     marks = prices(account)
     if account.portfolio.unpriced:
-        performance.transfer(account.performance, settlement.value_unpriced(account.portfolio, marks))
+        performance.transfer(account.performance, portfolio.value_unpriced(account.portfolio, marks))
     closed = performance.observe(
         account.performance, account.now_ns, portfolio.equity(account.portfolio, marks)
     )
