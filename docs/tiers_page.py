@@ -147,7 +147,8 @@ def _limits() -> str:
 | `TILT` | by tilt level | | {tilt} |
 
 They multiply. The largest position is never made smaller than {least} by them, which is also the smallest
-that is opened; {tier_table.POSITION_SHARE:.0%} of the capital is the most in any case. The drawdown halt is not lowered: it is counted from a peak that was before the promotion.
+that is opened; {tier_table.POSITION_SHARE:.0%} of the capital is the most in any case. The drawdown halt is
+not lowered: it is counted from a peak that was before the promotion.
 """
 
 

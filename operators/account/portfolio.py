@@ -6,10 +6,9 @@ up, is the equity less what came from outside. Only a division rounds (`money`),
 sum take the same figure.
 
 How the fold uses it: `settlement.settle` for the opening balances and for what a reconciliation found;
-``traded`` makes a fill of an execution and ``apply`` books it, once, however often it comes;
-``value_unpriced`` with the first marks; ``equity``, ``unrealised`` and ``exposures`` with the marks, by
-symbol, at every market record. What the first, ``apply`` and ``value_unpriced`` call transferred goes to
-`performance.transfer`, if it is not zero.
+``traded`` makes a fill of an execution and ``apply`` books it, once, however often it comes; ``mark`` with
+the marks, by symbol, at every market record, then ``equity``, ``unrealised`` and ``exposures``. What the
+first, ``apply`` and ``mark`` call transferred goes to `performance.transfer`.
 
 A fee in the base asset lowers what a purchase brings (or adds to what a sale gives away), one in the quote
 asset raises the cost or lowers the proceeds. One in a third asset, such as BNB, is valued at a given price,
@@ -92,7 +91,7 @@ class Position(msgspec.Struct):
     realised_fifo: Decimal = ZERO
     realised_lifo: Decimal = ZERO
     fees: Decimal = ZERO  # commissions so far, valued
-    last_price: Decimal = ZERO  # of the newest trade or transfer; 0 while no price was ever known
+    last_price: Decimal = ZERO  # newest mark, or price of a trade; 0 while none was ever known
     last_ns: int = 0  # account's clock at the newest trade
     opened_ns: int = 0  # when it was last bought from nothing
 
@@ -341,7 +340,7 @@ def balances(portfolio: Portfolio) -> dict[str, Decimal]:
 def value_unpriced(portfolio: Portfolio, prices: Prices) -> Decimal:
     """Give what came without a price its first one as cost; return what it is worth, as transferred.
 
-    Called before `equity` whenever ``portfolio.unpriced`` holds something and new marks have come.
+    `mark` calls it.
     """
     value = ZERO
     for symbol in [each for each in portfolio.unpriced if each in prices]:
@@ -354,6 +353,17 @@ def value_unpriced(portfolio: Portfolio, prices: Prices) -> Decimal:
         portfolio.unpriced.remove(symbol)
     portfolio.transferred += value
     return value
+
+
+def mark(portfolio: Portfolio, prices: Prices) -> Decimal:
+    """Keep the marks of what is held as its last prices; return what `value_unpriced` does.
+
+    So a position whose market falls silent counts at its last mark, not at the price of an old trade.
+    """
+    transferred = value_unpriced(portfolio, prices) if portfolio.unpriced else ZERO
+    for symbol, position in portfolio.positions.items():
+        position.last_price = prices.get(symbol, position.last_price)
+    return transferred
 
 
 @exact
