@@ -20,6 +20,8 @@ EXPECTED = (
     "StoreError",
     "VenueError",
     "FeedError",
+    "LedgerError",
+    "KeysError",
     "GateClosed",
     "CredentialsMissing",
     "TradingError",
@@ -37,6 +39,11 @@ MODULES = {
     "order": "order",
     "sql": "sql",
     "topics": "topics",
+    "positions": "positions",
+    "orders": "orders",
+    "pnl": "pnl",
+    "why": "why",
+    "audit": "audit",
     "doctor": "doctor",
 }
 """The module of each command: its function has the command's name, or it has an ``app`` of subcommands."""

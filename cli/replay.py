@@ -66,7 +66,7 @@ def replay(
         console.print(
             "Starting broker, store and flows; the first time this takes a minute.", highlight=False
         )
-        start_parts(system, source)
+        start_parts(system, source, trade=False)
         started_s = time.monotonic()
         with _bar(console) as show:
             ending = Ending(system, show)

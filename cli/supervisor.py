@@ -222,8 +222,10 @@ class Supervisor:
         The feed goes before the venue, so that it sees no broken connection; then who reads after
         who writes.
         """
-        order = ("dashboard", "feed", "venue", "market", "store", "archive", "broker")
-        for name in sorted(self.children, key=lambda name: order.index(name) if name in order else -1):
+        order = ("dashboard", "gateway", "ticker", "feed", "venue", "market", "account", "store", "archive")
+        for name in sorted(
+            self.children, key=lambda name: order.index(name) if name in order else len(order)
+        ):
             self.children[name].stop(STOP_GRACE_S, at_once=name == "broker")
         if self._lock is not None:
             run_file.path_in(self.data).unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from genesis.cli import options
+from genesis.cli import options, trading
 from genesis.cli.supervisor import Supervisor
 from genesis.connectors.broker import free_port
 from genesis.connectors.settings import Settings, Venue
@@ -51,7 +51,7 @@ def up(
     say = (lambda _sentence: None) if screen else (lambda sentence: typer.echo(sentence, err=True))
     with Supervisor(configured, say) as system:
         typer.echo("Starting broker, store, flows and feed; the first time this takes a minute.", err=True)
-        start_parts(system, source)
+        start_parts(system, source, trade=trading.trades(configured))
         if screen:
             system.start("dashboard", finite=True, foreground=True)
             system.run(until=lambda: "dashboard" in system.finished)
@@ -71,13 +71,16 @@ def synthesised(symbols: int, seed: int, rate_hz: float) -> list[str]:
     return ["--synthetic", str(symbols), "--seed", str(seed), "--rate", str(rate_hz), "--speed", "1"]
 
 
-def start_parts(system: Supervisor, source: list[str]) -> None:
+def start_parts(system: Supervisor, source: list[str], *, trade: bool) -> None:
     """Start everything but the dashboard, each part when what it needs is there."""
     system.start_broker()
     system.start("store")
     system.start("market")
+    accounts = trading.prepare(system) if trade else []
     if system.settings.venue is Venue.SIMULATOR:
-        system.start("venue", *source, "--port", str(free_port()))
+        system.start("venue", *source, *accounts, "--port", str(free_port()))
+    if trade:
+        trading.start(system)
     system.start("feed", finite=True)
 
 
@@ -87,6 +90,7 @@ def addresses(system: Supervisor) -> str:
     return (
         f"Running on {run.data} (Ctrl-C stops it)\n"
         f"  look      genesis tui --data {run.data}\n"
+        f"  trade     genesis order place buy btc --notional 20 --data {run.data}\n"
         f"  ask       genesis sql --data {run.data} 'SELECT symbol, count() FROM trades GROUP BY symbol'\n"
         f"  ClickHouse HTTP, read-only: http://127.0.0.1:{run.store_port}\n"
         f"  Kafka: {run.broker}"

@@ -12,7 +12,14 @@ one more than the last; what is in doubt is read again after the check.
 import time
 from typing import NamedTuple, cast
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_END,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
 from confluent_kafka import Message as KafkaMessage
 
 from genesis.connectors.kafka.log import NEXT_HEADER, BrokerUnreachable, Log, client_config, name_at
@@ -28,6 +35,9 @@ CHECK_EVERY_S = 0.2
 
 MISSING_CHECK_S = 1.0
 """How often a topic that does not exist yet is looked for."""
+
+END_S = 2.0
+"""Longest time that a broker is asked where a partition ends."""
 
 IDLE_CHECK_S = 0.5
 """After so long without a message the incarnations are checked."""
@@ -274,6 +284,17 @@ class FrameConsumer:
             generation, ids.get(name_at(cursor.topic, generation), ""), offset, session, frame
         )
 
+    def _end(self, name: str, partition: int) -> int:
+        """Return where a partition ends now: what is written after this call is read, whenever that is.
+
+        The embedded broker may name an earlier offset; then some older messages are read first.
+        """
+        try:
+            _, end = self._consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=END_S)
+        except KafkaException:
+            return OFFSET_END
+        return int(end)
+
     def _assign(self, cursors: set[_Cursor]) -> None:
         """Let go of where these cursors were, and fetch from where they are; the others run on."""
         self._by_name = {place: cursor for place, cursor in self._by_name.items() if cursor not in cursors}
@@ -282,6 +303,8 @@ class FrameConsumer:
             if cursor.attached and cursor.position is not None:
                 name = name_at(cursor.topic, cursor.position.generation)
                 self._by_name[name, cursor.partition] = cursor
+                if cursor.position.offset == OFFSET_END:
+                    cursor.position = cursor.position._replace(offset=self._end(name, cursor.partition))
                 parts.append(TopicPartition(name, cursor.partition, cursor.position.offset))
         wanted = set(self._by_name)
         again = {(part.topic, part.partition) for part in parts}
