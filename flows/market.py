@@ -57,7 +57,7 @@ SLOW_NS = {
 FETCH_WAIT_EMBEDDED_MS, FETCH_WAIT_MS = 5, 100
 """How long a broker may hold a fetch; the embedded one always uses all of it."""
 
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 """Raised when recovery data of an older version cannot be read any more."""
 
 

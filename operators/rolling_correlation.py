@@ -25,15 +25,12 @@ Chan, Golub and LeVeque (1983), "Algorithms for computing the sample variance: a
 recommendations", The American Statistician 37(3).
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
-from genesis.operators.arrays import Bools, Floats, Ints, kernel
+from genesis.operators.arrays import Bools, Floats, Ints, inlined, kernel
+from genesis.operators.lanes import LANES, LINE, arrive, correlate, fma, scales, slide
 
 VARIANCE_SHARE_MIN = 1e-12
 """A variance below this share of the mean square is rounding noise, thus zero."""
@@ -41,28 +38,19 @@ VARIANCE_SHARE_MIN = 1e-12
 SHARE_LEFT_MIN = 1e-4
 """Sums are made anew when less than this share of the squares they once held is left."""
 
-
-BOUNDS = np.array([-1.0, 1.0])  # an array, so that the compiler keeps to one instruction for each
-
 RENEWAL = 16
 """All sums are made anew once the window has been replaced so many times."""
 
 
-LANES = 8
-"""Pairs that are updated at once; rows of the sums are as many times this long as they need."""
-
-_EIGHT = ir.VectorType(ir.DoubleType(), LANES)
-
-
 class Window(NamedTuple):
-    """The returns of the last N cells and their sums; n instruments, m is n rounded up to LANES."""
+    """The returns of the last N cells and their sums; n instruments, m is n rounded up to LINE."""
 
     value: Floats  # shape (N, m): returns by place in the ring, 0 where missing and beyond n
     there: Bools  # shape (N, n): whether there was one
     present: Ints  # shape (n,): returns in the window
-    x: Floats  # shape (n,): sum of the returns
-    xx: Floats  # shape (n,): sum of their squares
-    peak: Floats  # shape (n,): greatest sum of squares since the sums were made anew
+    x: Floats  # shape (m,): sum of the returns
+    xx: Floats  # shape (m,): sum of their squares
+    peak: Floats  # shape (m,): greatest sum of squares since the sums were made anew
     xy: Floats  # shape (n, m): sum of x_i x_j, 0 for what is missing; of use for j <= i
     cells: int  # cells seen so far
 
@@ -85,14 +73,14 @@ def empty_window(cells: int, instruments: int) -> Window:
         raise ValueError(
             f"a rolling window has at least 2 cells, was {cells}: a correlation needs two samples"
         )
-    n, m = instruments, (instruments + LANES - 1) // LANES * LANES
+    n, m = instruments, (instruments + LINE - 1) // LINE * LINE
     return Window(
         _aligned(cells, m),
         np.zeros((cells, n), np.bool_),
         np.zeros(n, np.int64),
-        np.zeros(n),
-        np.zeros(n),
-        np.zeros(n),
+        np.zeros(m),
+        np.zeros(m),
+        np.zeros(m),
         _aligned(n, m),
         0,
     )
@@ -100,8 +88,8 @@ def empty_window(cells: int, instruments: int) -> Window:
 
 def _aligned(rows: int, columns: int) -> Floats:
     """Return zeros of which every row begins on a line of the cache; a copy may not, and is slower."""
-    room = np.zeros(rows * columns + LANES)
-    begin = -room.ctypes.data // room.itemsize % LANES
+    room = np.zeros(rows * columns + LINE)
+    begin = -room.ctypes.data // room.itemsize % LINE
     return room[begin : begin + rows * columns].reshape(rows, columns)
 
 
@@ -112,8 +100,9 @@ def with_instruments(window: Window, instruments: int) -> Window:
         return window
     wider = empty_window(length, instruments)
     wider.value[:, :have], wider.there[:, :have] = window.value[:, :have], window.there
-    wider.present[:have], wider.x[:have], wider.xx[:have] = window.present, window.x, window.xx
-    wider.peak[:have], wider.xy[:have, :have] = window.peak, window.xy[:, :have]
+    wider.present[:have], wider.xy[:have, :have] = window.present, window.xy[:, :have]
+    for had, new in zip(window[3:6], wider[3:6], strict=True):
+        new[:have] = had[:have]
     return wider._replace(cells=window.cells)
 
 
@@ -124,86 +113,6 @@ def without(window: Window, instrument: int) -> Window:
     window.x[instrument] = window.xx[instrument] = window.peak[instrument] = 0.0
     window.xy[instrument, :] = window.xy[:, instrument] = 0.0
     return window
-
-
-def _emit_slide(lanes: "_Lanes", arrays: list[Any], places: list[Any], weights: list[Any]) -> Any:
-    """Write the sums of eight pairs after a cell; return them."""
-    (xy, value, scratch), (at, new, old) = arrays[:3], places[:3]
-    sums = lanes.fma(lanes.load(value, new), lanes.splat(weights[0]), lanes.load(xy, at))
-    sums = lanes.fma(lanes.load(scratch, old), lanes.splat(weights[1]), sums)
-    lanes.store(sums, xy, at)
-    return sums
-
-
-class _Lanes:
-    """Writes vector instructions; `arrays` and others are tuples of arguments."""
-
-    def __init__(self, context: Any, builder: Any) -> None:
-        self.context, self.builder = context, builder
-        fused = ir.FunctionType(_EIGHT, [_EIGHT] * 3)
-        self.fused = cgutils.get_or_insert_function(builder.module, fused, f"llvm.fma.v{LANES}f64")
-
-    def arrays(self, kinds: Any, values: Any) -> list[Any]:
-        """Return where each array of a tuple begins."""
-        parts = zip(kinds, cgutils.unpack_tuple(self.builder, values), strict=True)
-        return [self.context.make_array(kind)(self.context, self.builder, part).data for kind, part in parts]
-
-    def splat(self, value: Any) -> Any:
-        """Return a number in all lanes."""
-        index = ir.IntType(32)
-        one = self.builder.insert_element(ir.Constant(_EIGHT, ir.Undefined), value, index(0))
-        return self.builder.shuffle_vector(one, one, ir.Constant(ir.VectorType(index, LANES), [0] * LANES))
-
-    def _pointer(self, array: Any, place: Any) -> Any:
-        return self.builder.bitcast(self.builder.gep(array, [place]), _EIGHT.as_pointer())
-
-    def load(self, array: Any, place: Any) -> Any:
-        """Return eight numbers of an array."""
-        return self.builder.load(self._pointer(array, place), align=8)
-
-    def store(self, value: Any, array: Any, place: Any) -> None:
-        """Write eight numbers into an array."""
-        self.builder.store(value, self._pointer(array, place), align=8)
-
-    def fma(self, a: Any, b: Any, c: Any) -> Any:
-        """Return a * b + c, rounded once."""
-        return self.builder.call(self.fused, [a, b, c])
-
-
-@intrinsic
-def _slide_eight(typing: Any, arrays: Any, places: Any, weights: Any) -> Any:  # noqa: ARG001
-    def emit(context: Any, builder: Any, _: Any, given: Any) -> Any:
-        lanes = _Lanes(context, builder)
-        numbers = [cgutils.unpack_tuple(builder, each) for each in given[1:]]
-        _emit_slide(lanes, lanes.arrays(arrays.types, given[0]), *numbers)
-        return context.get_dummy_value()
-
-    return types.void(arrays, places, weights), emit
-
-
-@intrinsic
-def _correlate_eight(typing: Any, arrays: Any, places: Any, weights: Any) -> Any:  # noqa: ARG001
-    def emit(context: Any, builder: Any, _: Any, given: Any) -> Any:
-        lanes = _Lanes(context, builder)
-        starts = lanes.arrays(arrays.types, given[0])
-        where, factors = (cgutils.unpack_tuple(builder, each) for each in given[1:])
-        sums = _emit_slide(lanes, starts, where, factors)
-        scale, shift = (lanes.load(starts[2], each) for each in where[3:5])
-        u, q, least, most = (lanes.splat(each) for each in factors[2:])
-        away = builder.fmul(q, shift)
-        result = lanes.fma(builder.fmul(sums, scale), u, away)
-        result = builder.select(builder.fcmp_ordered(">", result, most), most, result)
-        result = builder.select(builder.fcmp_ordered("<", result, least), least, result)
-        lanes.store(result, starts[3], where[5])
-        return context.get_dummy_value()
-
-    return types.void(arrays, places, weights), emit
-
-
-@intrinsic
-def _fma(typing: Any, a: Any, b: Any, c: Any) -> Any:  # noqa: ARG001
-    """Return a * b + c, rounded once on every machine."""
-    return types.float64(a, b, c), lambda _, builder, __, given: builder.fma(*given)
 
 
 @kernel
@@ -224,23 +133,24 @@ def update(window: Window, returns: Floats) -> Window:
     >>> [each.round(9).tolist() for each in correlation(window, np.array([0]), np.array([1]))]
     [[1.0], [3.0]]
     """
-    old, seen = np.zeros((1, window.xy.shape[1])), window.cells
+    seen, scratch = window.cells, np.zeros((5, window.x.size))
     for cell in range(returns.shape[0]):
-        sound = _arrived(window, returns[cell], old, seen)
-        _slide(window, returns.shape[1], old, seen)
+        sound, _ = _arrived(window, returns[cell], scratch, seen)
+        _slide(window, returns.shape[1], scratch, seen)
         seen += 1
         if not sound:
             _renew(window, seen)
     return _at(window, seen)
 
 
-@kernel
+@inlined
 def _at(window: Window, seen: int) -> Window:
+    """Return the window after so many cells."""
     value, there, present, x, xx, peak, xy, _ = window
     return Window(value, there, present, x, xx, peak, xy, seen)
 
 
-@kernel
+@inlined
 def update_with_triangles(window: Window, returns: Floats) -> tuple[Window, Floats]:
     """Return the window after more cells, and the correlations after each, each pair once.
 
@@ -258,76 +168,79 @@ def update_with_triangles(window: Window, returns: Floats) -> tuple[Window, Floa
     >>> update_with_triangles(empty_window(3, 2), returns)[1].round(9)[-1].tolist()
     [1.0, 1.0, 1.0]
     """
-    n, seen = window.x.size, window.cells
+    n, seen = window.present.size, window.cells
     size = n * (n + 1) // 2
     room = np.empty(returns.shape[0] * size + LANES)  # the last row is written beyond its end
-    scratch = np.empty((4, window.xy.shape[1]))
-    scratch[0] = 0.0
+    scratch = np.empty((5, window.x.size))
     for cell in range(returns.shape[0]):
-        sound = _arrived(window, returns[cell], scratch, seen)
-        seen += 1
-        whole = _scales(window, seen, scratch)
+        sound, whole = _arrived(window, returns[cell], scratch, seen)
         if sound and whole:
-            _slide_and_correlate(window, scratch, seen - 1, room[cell * size :])
+            _slide_and_correlate(window, scratch, seen, room[cell * size :])
         else:
-            _slide(window, returns.shape[1], scratch, seen - 1)
+            _slide(window, returns.shape[1], scratch, seen)
             if not sound:
-                _renew(window, seen)
-            room[cell * size : (cell + 1) * size] = correlation_triangle(_at(window, seen))
+                _renew(window, seen + 1)
+            room[cell * size : (cell + 1) * size] = correlation_triangle(_at(window, seen + 1))
+        seen += 1
     return _at(window, seen), room[: returns.shape[0] * size].reshape(returns.shape[0], size)
 
 
-@kernel
-def _arrived(window: Window, returns: Floats, scratch: Floats, seen: int) -> bool:
-    """Put a cell into the window and the sums of single instruments; return whether they can go on.
+@inlined
+def _arrived(window: Window, returns: Floats, scratch: Floats, seen: int) -> tuple[bool, bool]:
+    """Put a cell into the window and the sums of single instruments.
 
-    Missing values become 0. Those of the cell that left are written into the first row of ``scratch``.
+    Return whether the sums can go on, and whether nothing is missing in the window. Missing values
+    become 0. The rows of ``scratch``, by instrument, are then: the values of the cell that left, and
+    what `_scales` writes.
     """
     value, there, present, x, xx, peak, _, _ = window
     place = seen % value.shape[0]
     n, new, old, was = returns.size, value[place], scratch[0], there[place]
+    finite = True
     for i in range(n):
-        arrived = abs(returns[i]) < np.inf
         old[i] = new[i]
-        new[i] = returns[i] if arrived else 0.0
-        present[i] += int(arrived) - int(was[i])
-        was[i] = arrived
+        new[i] = returns[i] if abs(returns[i]) < np.inf else 0.0
+        finite &= abs(returns[i]) < np.inf
+    if not (finite and was.all()):
+        for i in range(n):
+            arrived = abs(returns[i]) < np.inf
+            present[i] += int(arrived) - int(was[i])
+            was[i] = arrived
+    for i in range(0, n, LANES):
+        arrive((new, old, x, xx, peak), i)
     sound = (seen + 1) % (RENEWAL * value.shape[0]) != 0
     for i in range(n):
-        x[i] += new[i] - old[i]
-        most = xx[i] + new[i] * new[i]
-        peak[i] = most if most > peak[i] else peak[i]  # noqa: FURB136 - as a branch it is vectorised
-        xx[i] = most - old[i] * old[i]
         sound &= xx[i] >= SHARE_LEFT_MIN * peak[i]
-    return sound
+    return sound, _scales(window, seen + 1, scratch)
 
 
 @kernel
 def _slide(window: Window, columns: int, scratch: Floats, seen: int) -> None:
     """Add the products of a cell and subtract those of the one that left."""
-    value, xy = window.value, window.xy
-    place, m = seen % value.shape[0], xy.shape[1]
+    xy, m = window.xy, window.xy.shape[1]
+    new, old = window.value[seen % window.value.shape[0]], scratch[0]
     for i in range(columns):
-        a, b = value[place, i], -scratch[0, i]
+        a, b = new[i], -old[i]
         if a != 0.0 or b != 0.0:
             for j in range(0, i + 1, LANES):
-                _slide_eight((xy, value, scratch), (i * m + j, place * m + j, j), (a, b))
+                slide((xy, new, old), (i * m + j, j), (a, b))
 
 
-@kernel
+@inlined
 def _slide_and_correlate(window: Window, scratch: Floats, seen: int, triangle: Floats) -> None:
-    """Slide, and write the correlations of instruments that were never missing."""
-    value, xy = window.value, window.xy
-    place, (n, m), begin = seen % value.shape[0], xy.shape, 0
-    least, most = BOUNDS
+    """Slide, and write the correlations of instruments that were never missing.
+
+    A vector that reaches beyond the diagonal writes into the next row, which comes later.
+    """
+    (n, m), new = window.xy.shape, window.value[seen % window.value.shape[0]]
+    old, scale, shift, share, diagonal = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4]
+    arrays, begin = (window.xy, new, old, scale, shift, triangle), 0
     for i in range(n):
-        a, b, scale = value[place, i], -scratch[0, i], scratch[1, i]
-        factors = (a, b, scratch[3, i], -scratch[2, i], least, most)
+        factors = (new[i], -old[i], share[i], -shift[i], -1.0, 1.0)
         for j in range(0, i + 1, LANES):
-            places = (i * m + j, place * m + j, j, m + j, 2 * m + j, begin + j)
-            _correlate_eight((xy, value, scratch, triangle), places, factors)
-        triangle[begin + i] = 1.0 if scale > 0.0 else np.nan
+            correlate(arrays, (i * m + j, j, begin + j), factors)
         begin += i + 1
+        triangle[begin - 1] = diagonal[i]
 
 
 @kernel
@@ -335,7 +248,7 @@ def _renew(window: Window, seen: int) -> None:
     """Make sums anew: all when it is time, else those that have lost digits."""
     length = window.value.shape[0]
     due = seen % (RENEWAL * length) == 0
-    for i in range(window.x.size):
+    for i in range(window.present.size):
         if due or not window.xx[i] >= SHARE_LEFT_MIN * window.peak[i]:
             _sum_anew(window, i, due)
 
@@ -344,7 +257,7 @@ def _renew(window: Window, seen: int) -> None:
 def _sum_anew(window: Window, i: int, all_of_them: bool) -> None:
     """Make the sums of one instrument from the window; those with later ones when it is it alone."""
     value, xy = window.value, window.xy
-    length, n = value.shape[0], window.x.size
+    length, n = value.shape[0], window.present.size
     row = xy[i, : i + 1]
     window.x[i] = value[:, i].sum()
     row[:] = 0.0
@@ -402,22 +315,20 @@ def _bounded(value: float) -> float:
     return value
 
 
-@kernel
+@inlined
 def _scales(window: Window, seen: int, scratch: Floats) -> bool:
-    """Write one over the deviation, mean over deviation, and the first over the cells; return if none is missing.
+    """Return whether nothing is missing in the window.
 
-    They are written into rows 1, 2 and 3 of ``scratch``, NaN without variance.
+    Rows 1 to 4 of ``scratch`` become: one over the deviation, mean over deviation, the first over
+    the number of cells, and the correlation with itself; NaN without variance.
     """
-    x, xx, present, n = window.x, window.xx, window.present, window.x.size
+    x, xx, present = window.x, window.xx, window.present
     cells = min(seen, window.value.shape[0])
-    each = 1.0 / cells
-    scale, shift, share = scratch[1], scratch[2], scratch[3]
+    scale, shift, share, diagonal = scratch[1], scratch[2], scratch[3], scratch[4]
+    for i in range(0, present.size, LANES):
+        scales((x, xx, scale, shift, share, diagonal), i, (1.0 / cells, VARIANCE_SHARE_MIN))
     whole = True
-    for i in range(n):
-        mean, square = x[i] * each, xx[i] * each
-        variance = square - mean * mean
-        one = 1.0 / np.sqrt(variance if variance > VARIANCE_SHARE_MIN * square else np.nan)
-        scale[i], shift[i], share[i] = one, mean * one, one * each
+    for i in range(present.size):
         whole &= present[i] == cells
     return whole
 
@@ -438,8 +349,7 @@ def correlation(window: Window, first: Ints, second: Ints) -> tuple[Floats, Floa
     correlation, effective_count
         Both of shape ``(pairs,)``.
     """
-    n = window.x.size
-    cells, scratch = min(window.cells, window.value.shape[0]), np.empty((4, n))
+    cells, scratch = min(window.cells, window.value.shape[0]), np.empty((5, window.x.size))
     whole = _scales(window, window.cells, scratch)
     result, count = np.full(first.size, np.nan), np.zeros(first.size)
     for p in range(first.size):
@@ -454,7 +364,8 @@ def correlation(window: Window, first: Ints, second: Ints) -> tuple[Floats, Floa
 @kernel
 def _from_sums(product: float, scratch: Floats, i: int, j: int) -> float:
     """Return the correlation of instruments that were never missing; rounded in the order (i, j)."""
-    return _bounded(_fma(product * scratch[1, j], scratch[3, i], -scratch[2, i] * scratch[2, j]))
+    value: float = fma(product * scratch[1, j], scratch[3, i], -scratch[2, i] * scratch[2, j])
+    return _bounded(value)
 
 
 @kernel
@@ -467,7 +378,7 @@ def correlation_triangle(window: Window) -> Floats:
     >>> correlation_triangle(update(empty_window(3, 2), returns)).round(9).tolist()
     [1.0, 1.0, 1.0]
     """
-    n = window.x.size
+    n = window.present.size
     first, second = np.empty(n * (n + 1) // 2, np.int64), np.empty(n * (n + 1) // 2, np.int64)
     place = 0
     for i in range(n):
