@@ -39,11 +39,13 @@ def load(connection: Connection, key: bytes, account_id: str) -> tuple[int, Save
         When the state is not what was written, or the chain does not end where the state says.
     """
     account = connection.execute(select(ACCOUNTS).where(ACCOUNTS.c.account_id == account_id)).first()
-    if account is None:
+    if account is None and chain.newest(connection, account_id) == Head():
         return None
-    head = Head(account.head_hash, account.head_number)
-    fault = state_fault(connection, key, account_id) or chain.tail_fault(connection, key, account_id, head)
-    if fault:
+    fault = state_fault(connection, key, account_id)
+    if account is not None and not fault:
+        head = Head(account.head_hash, account.head_number)
+        fault = chain.tail_fault(connection, key, account_id, head)
+    if account is None or fault:
         raise LedgerTampered(
             f"account {account_id!r} is not opened: {fault}. Nothing is sent. `genesis audit verify` says "
             "more; the newest backup has the ledger as it was"
@@ -56,12 +58,12 @@ def state_fault(connection: Connection, key: bytes, account_id: str) -> str:
     """Return what is wrong with the newest state of an account, or nothing."""
     account = connection.execute(select(ACCOUNTS).where(ACCOUNTS.c.account_id == account_id)).first()
     if account is None:
-        return ""
+        return "the account itself is missing"
     row = connection.execute(_newest_snapshot(account_id, account.saves)).mappings().first()
     told = (account.saves, account.head_hash, account.head_number)
     if row is None or (row["saves"], row["head_hash"], row["head_number"]) != told:
         return "its newest state is missing"
-    if row["seal"] != _seal(key, account_id, dict(row)):
+    if not isinstance(row["snapshot"], bytes) or row["seal"] != _seal(key, account_id, dict(row)):
         return "its state was changed after it was written"
     return ""
 

@@ -63,6 +63,10 @@ class Anchor:
                 return max(found, key=lambda line: line.number)
         return None
 
+    def accounts(self) -> list[str]:
+        """Return the names of all accounts that have a line."""
+        return sorted({line.account_id for line in self._good(whole=True)})
+
     def lines(self) -> Iterator[tuple[int, Line | None]]:
         """Yield all lines with their numbers from 1; None stands for one that is damaged or forged."""
         if not self.path.exists():

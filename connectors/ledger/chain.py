@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
+import msgspec
 from sqlalchemy import Connection, func, select
 
 from genesis.connectors.ledger.anchor import Anchor
+from genesis.connectors.ledger.errors import LedgerTampered
 from genesis.connectors.ledger.records import AuditReport
 from genesis.connectors.ledger.tables import ACCOUNTS, AUDIT
 from genesis.operators.account.audit import Head, chained, faults
@@ -17,10 +19,23 @@ _PIECE_ROWS = 1_000
 
 
 def piece(connection: Connection, account_id: str, after: int, limit: int) -> list[AuditEntry]:
-    """Return the oldest entries of an account behind the one with number ``after``."""
+    """Return the oldest entries of an account behind the one with number ``after``.
+
+    Raises
+    ------
+    LedgerTampered
+        When a row holds what no entry can, which SQLite lets an editor write.
+    """
     query = select(AUDIT).where(AUDIT.c.account_id == account_id, AUDIT.c.number > after)
     rows = connection.execute(query.order_by(AUDIT.c.number).limit(limit)).mappings()
-    return [AuditEntry(**row) for row in rows]
+    names = AuditEntry.__struct_fields__
+    try:
+        return [msgspec.convert({name: row[name] for name in names}, AuditEntry) for row in rows]
+    except msgspec.ValidationError as error:
+        raise LedgerTampered(
+            f"account {account_id!r} has an audit entry behind number {after} that nobody wrote so: {error}. "
+            "Nothing is sent; the newest backup has the ledger as it was"
+        ) from None
 
 
 def entries(connection: Connection, account_id: str, after: int = 0) -> Iterator[AuditEntry]:
@@ -45,27 +60,28 @@ def hash_at(connection: Connection, account_id: str, number: int) -> str | None:
 
 def tail_fault(connection: Connection, key: bytes, account_id: str, head: Head) -> str:
     """Return what is wrong with the end of a chain that should end at ``head``, or nothing."""
-    before: AuditEntry | None = None
-    for entry in entries(connection, account_id, max(0, head.number - TAIL_ENTRIES)):
+    first = max(0, head.number - TAIL_ENTRIES)
+    before = Head() if first == 0 else Head(hash_at(connection, account_id, first) or "", first)
+    for entry in entries(connection, account_id, first):
         start = Head(entry.previous, entry.number - 1)
         if chained(key, start, account_id, entry.event_ns, (entry.subject, entry.body)).id != entry.id:
             return f"audit entry {entry.number} was changed after it was written"
-        if before is not None and (before.id, before.number) != start:
+        if start != before:
             return f"audit entry {entry.number} does not follow the one before it"
-        before = entry
-    end = Head(before.id, before.number) if before is not None else Head()
-    return "" if end == head else _ends_elsewhere(end, head)
+        before = Head(entry.id, entry.number)
+    return "" if before == head else _ends_elsewhere(before, head)
 
 
 def report(connection: Connection, key: bytes, account_id: str, anchor: Anchor | None) -> AuditReport:
     """Read one account's chain whole and return what was found."""
     end = newest(connection, account_id)
-    found = list(faults(key, entries(connection, account_id)))
+    try:
+        found = list(faults(key, entries(connection, account_id)))
+    except LedgerTampered as fault:
+        found = [str(fault).rstrip(".")]
     query = select(ACCOUNTS.c.head_hash, ACCOUNTS.c.head_number)
     row = connection.execute(query.where(ACCOUNTS.c.account_id == account_id)).first()
-    if row is None:
-        found.append("the account itself is missing")
-    elif Head(row.head_hash, row.head_number) != end:
+    if row is not None and Head(row.head_hash, row.head_number) != end:
         found.append(_ends_elsewhere(end, Head(row.head_hash, row.head_number)))
     line = anchor.newest(account_id) if anchor is not None else None
     if anchor is not None:
