@@ -46,10 +46,6 @@ class Recorded(Protocol):
     def status(self) -> str:
         """Return the newest status."""
 
-    @property
-    def recorded_ns(self) -> int:
-        """Return when it was put down, time of day of this machine."""
-
 
 class Book(Protocol):
     """What is asked of the ledger (`connectors.ledger.Ledger`)."""

@@ -15,7 +15,7 @@ from typing import Any, NoReturn, cast
 import aiohttp
 from binance_common.configuration import ConfigurationWebSocketAPI
 from binance_common.signature import Signers
-from binance_sdk_spot.websocket_api.websocket_api import SpotWebSocketAPI
+from binance_common.websocket import WebSocketAPIBase
 from Crypto.Signature.pkcs1_15 import PKCS115_SigScheme
 
 from genesis.connectors.gateway import hosts, wire
@@ -88,7 +88,7 @@ class Link:
             timeout=int(CONNECT_TIMEOUT_S * 1e3),
         )
         self._configuration.user_agent = "genesis"
-        self._api = SpotWebSocketAPI(self._configuration)
+        self._api = WebSocketAPIBase(self._configuration)  # its heir would load 30 MB of models
         self._lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.opened_s = 0.0
         self.on_rate_limits: Callable[[list[dict[str, Any]]], None] = lambda _limits: None

@@ -4,7 +4,6 @@ The subscription is open already, so whatever happens meanwhile is reported, too
 """
 
 import asyncio
-import time
 
 from genesis.connectors.gateway.desk import Desk, Recorded, log
 from genesis.connectors.gateway.sending import Sender
@@ -27,8 +26,7 @@ def remember(desk: Desk) -> None:
     for client_order_id, each in held.items():
         if client_order_id in desk.tracker:
             continue
-        age_s = max(time.time_ns() - each.recorded_ns, 0) / 1e9
-        tracked = desk.tracker.add(each.order, desk.now_s() - age_s, each.venue_order_id)
+        tracked = desk.tracker.add(each.order, desk.now_s(), each.venue_order_id)
         tracked.move(Phase.UNKNOWN)
         if not each.is_open and each.venue_order_id < 0:  # it ended without the venue
             desk.hand_on(desk.tracker.failed(client_order_id, each.status, "told again after a restart"))
