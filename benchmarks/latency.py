@@ -45,9 +45,9 @@ class Load:
         self._shard = np.array([shard_of(1, symbol, SHARDS) for symbol in SYMBOLS])
         self._names = np.array(SYMBOLS, "S16")
 
-    def beat(self) -> None:
+    def beat(self, now_ns: int | None = None) -> None:
         """Send what is due now; where nothing is due, the watermark alone."""
-        now_ns = time.time_ns()
+        now_ns = now_ns or time.time_ns()
         for topic, share in MIX:
             self._owed[topic.name] += self._per_beat * share
             count = int(self._owed[topic.name])

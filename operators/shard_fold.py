@@ -53,6 +53,10 @@ _NO_QUOTES = Ticks(np.empty((0, 4), np.int64), np.empty((0, 4)))
 _NAME = np.dtype([("symbol_0", "<u8"), ("symbol_1", "<u8"), ("market", "<i8")])
 
 
+HELD_MAX = 512
+"""So many ticks are measured at once, or those of a second: a call costs as much as some hundred ticks."""
+
+
 class Arrivals(NamedTuple):
     """What came in for one shard: rows of trades, quotes, book and gaps, and the newest promises."""
 
@@ -84,7 +88,7 @@ class Counts(NamedTuple):
 
 
 class Held(NamedTuple):
-    """What has been folded of the second in hand, for the measures: they are taken once it has ended."""
+    """What has been folded, but not measured yet."""
 
     trades: Ticks
     quotes: Ticks
@@ -318,9 +322,13 @@ def _with_ranges(shard: Shard, rows: Rows) -> Shard:
 
 
 def _measured(shard: Shard, held: Held, before_ns: int) -> tuple[Shard, measures_of.Measured]:
-    """Hold ticks and gaps until a second has ended since ``before_ns``, then measure all that is held."""
+    """Hold ticks and gaps until they are many or a second has ended since ``before_ns``; then measure them.
+
+    When they are taken changes nothing of what they give.
+    """
     shard = shard._replace(held=(*shard.held, held))
-    if (shard.folded_ns + 1) // SECOND_NS == (before_ns + 1) // SECOND_NS:
+    many = sum(each.trades.keys.shape[0] + each.quotes.keys.shape[0] for each in shard.held) >= HELD_MAX
+    if not many and (shard.folded_ns + 1) // SECOND_NS == (before_ns + 1) // SECOND_NS:
         return shard, measures_of.nothing_measured()
     gaps = np.concatenate([each.gaps for each in shard.held])
     _, slots = instruments_of.slots_of(shard.instruments, gaps.view(_WORDS["gap"]))

@@ -1,6 +1,7 @@
 """What a shard gives depends on its rows alone: not on batches, promises, kills or interleaving."""
 
 import pickle
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -41,6 +42,17 @@ def test_any_cut_gives_the_same(market: Market, how: list[tuple[int, int, float]
     assert together(streams.folded(streams.batches(market, how))) == together(
         streams.folded(streams.batches(market, []))
     )
+
+
+@given(streams.markets, streams.cuts, st.integers(1, 20))
+@settings(max_examples=100)
+def test_how_many_ticks_are_measured_at_once_changes_nothing(
+    market: Market, how: list[tuple[int, int, float]], most: int
+) -> None:
+    with mock.patch.object(shard_fold, "HELD_MAX", most):
+        found = streams.folded(streams.batches(market, how))
+    with mock.patch.object(shard_fold, "HELD_MAX", 10**9):
+        assert together(found) == together(streams.folded(streams.batches(market, [])))
 
 
 @given(streams.markets, streams.cuts, st.integers(0, 40))
