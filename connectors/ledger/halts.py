@@ -1,0 +1,28 @@
+"""Halts: the kill switch's mark on an account, which outlives every process and forbids to send.
+
+It is a fence of a name of its own, so that whoever halts an account also has a number of it.
+"""
+
+from sqlalchemy import Connection, delete, select
+
+from genesis.connectors.ledger import orders
+from genesis.connectors.ledger.tables import FENCES
+
+_PREFIX = "halt:"
+
+
+def halt(connection: Connection, account_id: str) -> int:
+    """Halt an account and void the token of its gateway; return the number of the halt."""
+    orders.take_fence(connection, account_id)
+    return orders.take_fence(connection, _PREFIX + account_id)
+
+
+def is_halted(connection: Connection, account_id: str) -> bool:
+    """Say whether an account is halted."""
+    query = select(FENCES.c.token).where(FENCES.c.name == _PREFIX + account_id)
+    return connection.execute(query).first() is not None
+
+
+def lift(connection: Connection, account_id: str) -> None:
+    """Lift a halt; none is fine, too."""
+    connection.execute(delete(FENCES).where(FENCES.c.name == _PREFIX + account_id))
