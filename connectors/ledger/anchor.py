@@ -1,7 +1,8 @@
 """Anchor: where the audit chains ended and when, outside of the ledger's own file.
 
 Law: lines are appended after the commit that they are of, never before, so the chains always reach at
-least as far as their anchor. A chain that does not was cut off, or the ledger is an older copy. Put the
+least as far as their anchor; who compares looks at the anchor first. A chain that does not reach so far was
+cut off, or the ledger is an older copy. Put the
 folder on another disk or host: who can write to both can cut both.
 """
 
@@ -55,36 +56,41 @@ class Anchor:
         finally:
             os.close(file)
 
-    def newest(self, account_id: str) -> Line | None:
-        """Return the newest line of an account that is ours; damaged ones are passed over."""
-        for whole in (False, True):
-            found = [line for line in self._good(whole) if line.account_id == account_id]
+    def size(self) -> int:
+        """Return how many bytes there are now."""
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def newest(self, account_id: str, size: int | None = None) -> Line | None:
+        """Return the newest line of an account that is ours; damaged ones are passed over.
+
+        With ``size`` what was appended behind so many bytes is not looked at.
+        """
+        size = self.size() if size is None else size
+        for first in (max(0, size - TAIL_BYTES), 0):
+            found = [line for _, line in self._lines(first, size) if line and line.account_id == account_id]
             if found:
                 return max(found, key=lambda line: line.number)
         return None
 
     def accounts(self) -> list[str]:
         """Return the names of all accounts that have a line."""
-        return sorted({line.account_id for line in self._good(whole=True)})
+        return sorted({line.account_id for _, line in self._lines(0, self.size()) if line is not None})
 
-    def lines(self) -> Iterator[tuple[int, Line | None]]:
-        """Yield all lines with their numbers from 1; None stands for one that is damaged or forged."""
+    def lines(self, size: int) -> Iterator[tuple[int, Line | None]]:
+        """Yield the lines of the first bytes, numbered from 1; None for one that is damaged or forged."""
+        return self._lines(0, size)
+
+    def _lines(self, first: int, size: int) -> Iterator[tuple[int, Line | None]]:
         if not self.path.exists():
             return
         with self.path.open("rb") as file:
+            file.seek(first)
+            left = size - first
             for number, text in enumerate(file, 1):
+                if left <= 0:
+                    return
+                left -= len(text)
                 yield number, self._read(text)
-
-    def _good(self, whole: bool) -> Iterator[Line]:
-        if not self.path.exists():
-            return
-        with self.path.open("rb") as file:
-            if not whole:
-                file.seek(max(0, self.path.stat().st_size - TAIL_BYTES))
-            for text in file:
-                line = self._read(text)
-                if line is not None:
-                    yield line
 
     def _read(self, text: bytes) -> Line | None:
         try:

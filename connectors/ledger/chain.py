@@ -1,6 +1,7 @@
 """Chain: the stored audit chain read and compared: with itself, with the account, with its anchor."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, func, select
@@ -72,7 +73,14 @@ def tail_fault(connection: Connection, key: bytes, account_id: str, head: Head) 
     return "" if before == head else _ends_elsewhere(before, head)
 
 
-def report(connection: Connection, key: bytes, account_id: str, anchor: Anchor | None) -> AuditReport:
+class Anchored(NamedTuple):
+    """An anchor as it was before a chain was read."""
+
+    anchor: Anchor
+    size: int  # bytes
+
+
+def report(connection: Connection, key: bytes, account_id: str, anchored: Anchored | None) -> AuditReport:
     """Read one account's chain whole and return what was found."""
     end = newest(connection, account_id)
     try:
@@ -83,9 +91,9 @@ def report(connection: Connection, key: bytes, account_id: str, anchor: Anchor |
     row = connection.execute(query.where(ACCOUNTS.c.account_id == account_id)).first()
     if row is not None and Head(row.head_hash, row.head_number) != end:
         found.append(_ends_elsewhere(end, Head(row.head_hash, row.head_number)))
-    line = anchor.newest(account_id) if anchor is not None else None
-    if anchor is not None:
-        found += _anchor_faults(connection, account_id, anchor, end)
+    line = anchored.anchor.newest(account_id, anchored.size) if anchored is not None else None
+    if anchored is not None:
+        found += _anchor_faults(connection, account_id, anchored, end)
     counted = select(func.count()).select_from(AUDIT).where(AUDIT.c.account_id == account_id)
     return AuditReport(
         account_id=account_id,
@@ -103,9 +111,10 @@ def known(connection: Connection) -> list[str]:
     return sorted(accounts | set(connection.execute(select(func.distinct(AUDIT.c.account_id))).scalars()))
 
 
-def _anchor_faults(connection: Connection, account_id: str, anchor: Anchor, end: Head) -> Iterator[str]:
+def _anchor_faults(connection: Connection, account_id: str, anchored: Anchored, end: Head) -> Iterator[str]:
+    anchor, size = anchored
     found, forged = 0, 0
-    for place, line in anchor.lines():
+    for place, line in anchor.lines(size):
         forged += line is None
         if line is None or line.account_id != account_id:
             continue

@@ -15,9 +15,10 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from genesis.connectors.ledger import accounts, chain, orders, outbox
+from genesis.connectors.ledger import accounts, chain, halts, orders, outbox
 from genesis.connectors.ledger.accounts import Version
-from genesis.connectors.ledger.anchor import Anchor
+from genesis.connectors.ledger.anchor import Anchor, Line
+from genesis.connectors.ledger.chain import Anchored
 from genesis.connectors.ledger.engine import Database
 from genesis.connectors.ledger.errors import (
     AlreadyRecorded,
@@ -89,15 +90,18 @@ class Ledger:
             When state or chain are not what was written, or end before their anchor.
         """
         with self._lock:
+            anchored = self._anchor.newest(account_id) if self._anchor is not None else None
             with self._database.reading() as connection:
                 found = accounts.load(connection, self._need_key(), account_id)
-                self._compare_with_anchor(connection, account_id)
+                if anchored is not None:
+                    _compare_with_anchor(connection, anchored)
             if found is None:
                 self._seen[account_id] = None
                 return None
             saves, saved = found
             self._seen[account_id] = Version(saves, saved.head)
-            if self._is_behind(account_id, saved.head):  # a crash between commit and anchor
+            if saved.head.number > (anchored.number if anchored is not None else 0):
+                # There was a crash between commit and anchor.
                 self._put_anchor(account_id, saved.head)
             return saved
 
@@ -169,6 +173,21 @@ class Ledger:
         """Return a token of the fence; every earlier token of that name is void from now on."""
         with self._lock, self._database.writing() as connection:
             return orders.take_fence(connection, name)
+
+    def halt(self, account_id: str) -> int:
+        """Halt an account for good: no gateway sends for it, neither the running one nor a later one."""
+        with self._lock, self._database.writing() as connection:
+            return halts.halt(connection, account_id)
+
+    def is_halted(self, account_id: str) -> bool:
+        """Say whether the kill switch was used on an account and not lifted."""
+        with self._lock, self._database.reading() as connection:
+            return halts.is_halted(connection, account_id)
+
+    def lift_halt(self, account_id: str) -> None:
+        """Let a gateway that starts from now on send again."""
+        with self._lock, self._database.writing() as connection:
+            halts.lift(connection, account_id)
 
     def record_order(self, token: int, order: ChildOrder) -> None:
         """Put down an order that is about to be sent; send it only when this has returned.
@@ -288,9 +307,11 @@ class Ledger:
 
     def audit_report(self, account_id: str) -> AuditReport:
         """Read an account's chain whole, with its anchor and state, and return all that is wrong."""
+        key = self._need_key()
+        anchored = Anchored(self._anchor, self._anchor.size()) if self._anchor is not None else None
         with self._lock, self._database.reading() as connection:
-            report = chain.report(connection, self._need_key(), account_id, self._anchor)
-            fault = accounts.state_fault(connection, self._need_key(), account_id)
+            report = chain.report(connection, key, account_id, anchored)
+            fault = accounts.state_fault(connection, key, account_id)
         return msgspec.structs.replace(report, faults=[*report.faults, fault]) if fault else report
 
     # Below: ours.
@@ -302,20 +323,6 @@ class Ledger:
             )
         return self._key
 
-    def _compare_with_anchor(self, connection: Connection, account_id: str) -> None:
-        line = self._anchor.newest(account_id) if self._anchor is not None else None
-        if line is None or chain.hash_at(connection, account_id, line.number) == line.head:
-            return
-        raise LedgerTampered(
-            f"account {account_id!r} is not opened: its anchor saw audit entry {line.number}, and the ledger "
-            "does not have it: entries were cut off, or it is an older copy. Nothing is sent. If you put a "
-            "backup in its place on purpose, move the anchor file away; `genesis audit verify` says more"
-        )
-
-    def _is_behind(self, account_id: str, head: Head) -> bool:
-        line = self._anchor.newest(account_id) if self._anchor is not None else None
-        return head.number > (line.number if line is not None else 0)
-
     def _put_anchor(self, account_id: str, head: Head) -> None:
         if self._anchor is None:
             return
@@ -326,6 +333,16 @@ class Ledger:
             if not self._anchor_fails:
                 log.warning("anchor_not_written", path=str(self._anchor.path), reason=error.strerror)
             self._anchor_fails = True
+
+
+def _compare_with_anchor(connection: Connection, line: Line) -> None:
+    if chain.hash_at(connection, line.account_id, line.number) == line.head:
+        return
+    raise LedgerTampered(
+        f"account {line.account_id!r} is not opened: its anchor saw audit entry {line.number}, the ledger "
+        "does not have it: entries were cut off, or it is an older copy. Nothing is sent. If you put a "
+        "backup in its place on purpose, move the anchor file away; `genesis audit verify` says more"
+    )
 
 
 def _check_links(account_id: str, before: Head, after: Head, audit: Sequence[AuditEntry]) -> None:
