@@ -14,7 +14,7 @@ import numpy as np
 
 from genesis.operators.account.events import Mark, MarketRecord
 from genesis.operators.account.risk import pair_of
-from genesis.operators.records import WATERMARK_FINAL_NS, WHOLE_MARKET, Market
+from genesis.operators.records import QUOTE, TRADE, WATERMARK_FINAL_NS, WHOLE_MARKET, Market
 
 Rows = np.ndarray[Any, np.dtype[np.void]]
 
@@ -48,7 +48,7 @@ class Ticking:
 
     def __init__(self, parts: list[tuple[str, int]]) -> None:
         self._passed_ns = dict.fromkeys(parts, NEVER)
-        self._rows: dict[str, list[Rows]] = {"quotes": [], "trades": []}
+        self._rows = {"quotes": [QUOTE.empty()], "trades": [TRADE.empty()]}
         self._states: dict[str, tuple[int, bool]] = {}
         self._market_state = 0
         self._marks: dict[str, Mark] = {}
@@ -124,8 +124,6 @@ class Ticking:
 
     def _merged(self, name: str) -> Rows:
         parts = self._rows[name]
-        if not parts:
-            return np.empty(0, [("effective_ns", "<i8")])
         if len(parts) > 1:
             parts[:] = [np.concatenate(parts)]
         return parts[0]
