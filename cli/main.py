@@ -37,6 +37,7 @@ MODULES = {
     "venue": "venue",
     "record": "record",
     "order": "order",
+    "kill": "kill",
     "sql": "sql",
     "topics": "topics",
     "positions": "positions",

@@ -186,7 +186,7 @@ async def _run(settings: Settings, venue: TradingVenue, keys: KeyRing, ledger: L
         settings.broker,
         settings.shards,
         embedded=settings.embedded_broker,
-        generation_bytes=settings.generation_mb << 20,
+        generation_bytes=settings.generation_mb * 1_000_000,
         name="gateway",
     )
     outlet = KafkaOutlet(producer)
@@ -201,7 +201,7 @@ async def _run(settings: Settings, venue: TradingVenue, keys: KeyRing, ledger: L
         clock=AccountClock(time.monotonic_ns),
         monotonic_ns=time.monotonic_ns,
     )
-    gateway = Gateway(desk)
+    gateway = Gateway(desk, is_halted=ledger.is_halted(settings.account))
     producer.on_restart = lambda names: _on_restart(names, desk)
     reader = Reader(settings, gateway, keys, producer)
     pumping = asyncio.create_task(_pump(outlet))
