@@ -5,6 +5,7 @@ import json
 import math
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,10 +17,21 @@ from genesis.connectors.venue.fault_kinds import COMMON, KINDS, FaultError, pars
 from genesis.connectors.venue.main import serve
 from genesis.connectors.venue.player import State
 from genesis.connectors.venue.server import DEFAULT_PORT, VenueOptions, VenueServer
+from genesis.connectors.venue.trading.accounts import AccountsError
+from genesis.connectors.venue.trading.desk import TradingOptions
 from genesis.operators.synthetic_market import SyntheticParameters
 
 PROGRESS_S = 1.0
 """Time between two looks at the play."""
+
+Accounts = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Accounts that may trade; made, with one account, when it is not there."
+    ),
+]
+Latency = Annotated[float, typer.Option(min=0.0, metavar="MS", help="From an order's arrival to its effect.")]
+Jitter = Annotated[float, typer.Option(min=0.0, metavar="MS", help="At most so much more latency.")]
 
 
 def venue(
@@ -54,6 +66,9 @@ def venue(
         ),
     ] = None,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Start at once, listeners or not.")] = False,
+    accounts: Accounts = None,
+    latency: Latency = 2.0,
+    jitter: Jitter = 1.0,
     fault: Annotated[
         list[str] | None,
         typer.Option(metavar="KIND:TARGET:NAME=VALUE,…", help="Fault to inject; `--fault help` lists all."),
@@ -64,8 +79,9 @@ def venue(
     It plays recordings or makes up a market of correlated symbols. Recordings start when all their
     streams have a listener and go as fast as the slowest of them, with nothing dropped.
 
-    Spot is at /api/v3 and /stream, USD-M futures at /fapi/v1 and /usdm/stream, COIN-M at /dapi/v1 and
-    /coinm/stream; status and control at /genesis/status and /genesis/faults.
+    Spot is at /api/v3, /stream and, for trading with the keys of --accounts, /ws-api/v3; USD-M futures are
+    at /fapi/v1 and /usdm/stream, COIN-M at /dapi/v1 and /coinm/stream; status and control at
+    /genesis/status, /genesis/accounts and /genesis/faults.
 
     Examples:
 
@@ -95,6 +111,7 @@ def venue(
             speed=timed,
             wait_for=waited,
             faults=tuple(map(parse_fault, fault or ())),
+            trading=TradingOptions(accounts, latency, jitter, seed),
         )
     except FaultError as error:
         raise CommandError(f"{error}. `genesis venue --fault help` lists all") from None
@@ -102,7 +119,7 @@ def venue(
         raise CommandError(str(error)) from None
     try:
         status = asyncio.run(_run(chosen))
-    except FaultError as error:
+    except (FaultError, AccountsError) as error:
         raise CommandError(str(error)) from None
     raise typer.Exit(status)
 

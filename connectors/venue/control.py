@@ -35,11 +35,11 @@ class ControlApi:
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
         return [
-            web.get("/genesis/status", _guarded(self._status)),
-            web.get("/genesis/faults", _guarded(self._list)),
-            web.post("/genesis/faults", _guarded(self._add)),
-            web.delete("/genesis/faults", _guarded(self._clear)),
-            web.delete("/genesis/faults/{number:\\d+}", _guarded(self._clear)),
+            web.get("/genesis/status", guarded(self._status)),
+            web.get("/genesis/faults", guarded(self._list)),
+            web.post("/genesis/faults", guarded(self._add)),
+            web.delete("/genesis/faults", guarded(self._clear)),
+            web.delete("/genesis/faults/{number:\\d+}", guarded(self._clear)),
         ]
 
     def status(self) -> dict[str, object]:
@@ -101,7 +101,9 @@ class ControlApi:
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def _guarded(handler: Handler) -> Handler:
+def guarded(handler: Handler) -> Handler:
+    """Return a handler that answers to this machine only."""
+
     async def guarded(request: web.Request) -> web.StreamResponse:
         remote = request.remote or ""
         if not ipaddress.ip_address(remote.partition("%")[0] or "0.0.0.0").is_loopback:

@@ -11,7 +11,7 @@ _ORDER_TYPES_SPOT = ["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_L
                      "TAKE_PROFIT_LIMIT"]  # fmt: skip
 _ORDER_TYPES_FUTURES = ["LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET",
                         "TRAILING_STOP_MARKET"]  # fmt: skip
-_STP_MODES = ["EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT"]
+_STP_MODES = ["NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH"]
 _QTY_MAX = "9000000.00000000"
 _PERPETUAL_MS = 4_133_404_800_000  # the delivery date that Binance gives to what is never delivered
 
@@ -54,9 +54,10 @@ def _decimals(units: int) -> int:
     return len(_short(units).partition(".")[2])
 
 
-def _spot(each: Instrument) -> Json:
+def spot_filters(each: Instrument) -> list[Json]:
+    """Return the filters of a spot symbol."""
     tick, step = _e8(each.tick_e8), _e8(each.step_e8)
-    filters: list[Json] = [
+    return [
         {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "1000000.00000000", "tickSize": tick},
         {"filterType": "LOT_SIZE", "minQty": step, "maxQty": _QTY_MAX, "stepSize": step},
         {"filterType": "ICEBERG_PARTS", "limit": 10},
@@ -94,6 +95,9 @@ def _spot(each: Instrument) -> Json:
         {"filterType": "MAX_NUM_ALGO_ORDERS", "maxNumAlgoOrders": 5},
         {"filterType": "MAX_NUM_ORDER_AMENDS", "maxNumOrderAmends": 10},
     ]
+
+
+def _spot(each: Instrument) -> Json:
     return {
         "symbol": each.symbol,
         "status": "TRADING",
@@ -105,18 +109,18 @@ def _spot(each: Instrument) -> Json:
         "baseCommissionPrecision": 8,
         "quoteCommissionPrecision": 8,
         "orderTypes": _ORDER_TYPES_SPOT,
-        "icebergAllowed": True,
-        "ocoAllowed": True,
-        "otoAllowed": True,
-        "opoAllowed": True,
+        "icebergAllowed": False,
+        "ocoAllowed": False,
+        "otoAllowed": False,
+        "opoAllowed": False,
         "quoteOrderQtyMarketAllowed": True,
-        "allowTrailingStop": True,
+        "allowTrailingStop": False,
         "cancelReplaceAllowed": True,
         "amendAllowed": True,
-        "pegInstructionsAllowed": True,
+        "pegInstructionsAllowed": False,
         "isSpotTradingAllowed": True,
         "isMarginTradingAllowed": False,
-        "filters": filters,
+        "filters": spot_filters(each),
         "permissions": [],
         "permissionSets": [["SPOT"]],
         "defaultSelfTradePreventionMode": "EXPIRE_MAKER",

@@ -25,8 +25,10 @@ class Scope(Enum):
     STREAM = "messages of the streams that the target names"
     CONNECTION = "connections that listen to a stream the target names"
     HANDSHAKE = "new websocket connections, of one market or all"
-    REST = "answers of an endpoint: depth, exchangeInfo, time or ping"
+    REST = "answers of an endpoint: depth, exchangeInfo, time, ping, order, myTrades and so on"
     SNAPSHOT = "answers to depth requests for a symbol"
+    ORDER = "new orders on a symbol"
+    REPORT = "execution reports on a symbol"
 
 
 class Parameter(NamedTuple):
@@ -56,6 +58,8 @@ COMMON = {
 
 _COUNT = Parameter(1, "how many messages in a row")
 _REQUESTS = Parameter(1, "how many requests in a row")
+_ORDERS = Parameter(1, "how many orders in a row")
+_REPORTS = Parameter(1, "how many reports in a row")
 
 KINDS = {
     kind.name: kind
@@ -183,11 +187,88 @@ KINDS = {
             {"count": _REQUESTS, "status": Parameter(503, "status of the answer")},
             "exchange_info_down:*:count=3",
         ),
+        FaultKind(
+            "order_timeout",
+            Scope.ORDER,
+            "The answer to a new order is lost, before the order was accepted or after.",
+            {
+                "count": _ORDERS,
+                "when": Parameter("after", "whether the order exists", ("before", "after")),
+                "how": Parameter(
+                    "-1007", "code -1007, a bare status 504, or never", ("-1007", "504", "silence")
+                ),
+            },
+            "order_timeout:BTCUSDT:when=before,how=504",
+        ),
+        FaultKind(
+            "reject_order",
+            Scope.ORDER,
+            "A new order is refused by the matching engine: code -2010.",
+            {
+                "count": _ORDERS,
+                "msg": Parameter("This action is disabled on this account.", "the message, without comma"),
+            },
+            "reject_order:BTCUSDT:count=2",
+        ),
+        FaultKind(
+            "expire_order",
+            Scope.ORDER,
+            "A new order is accepted, then EXPIRED by the price-range rule, unfilled.",
+            {"count": _ORDERS},
+            "expire_order:*:after=1",
+        ),
+        FaultKind(
+            "partial_fill",
+            Scope.ORDER,
+            "Only a part of a new order can fill at once; the rest rests, or expires as its type says.",
+            {"count": _ORDERS, "fraction": Parameter(0.5, "of its quantity that can fill at once")},
+            "partial_fill:BTCUSDT:fraction=0.25",
+        ),
+        FaultKind(
+            "drop_after_accept",
+            Scope.ORDER,
+            "A new order is accepted, but first all WebSocket API connections of its account end.",
+            {"count": _ORDERS},
+            "drop_after_accept:BTCUSDT",
+        ),
+        FaultKind(
+            "duplicate_report",
+            Scope.REPORT,
+            "A report is sent twice.",
+            {"count": _REPORTS},
+            "duplicate_report:*",
+        ),
+        FaultKind(
+            "lost_report", Scope.REPORT, "A report is not sent.", {"count": _REPORTS}, "lost_report:*:after=2"
+        ),
+        FaultKind(
+            "user_shutdown",
+            Scope.REPORT,
+            "With a report its connections are told serverShutdown, and closed (1001) later.",
+            {"grace_ms": Parameter(500.0, "how much later, in real time")},
+            "user_shutdown:*:grace_ms=100",
+        ),
+        FaultKind(
+            "clock_skew",
+            Scope.REST,
+            "The venue's clock is wrong, for `time` and for the timestamps of signed requests.",
+            {
+                "count": _REQUESTS,
+                "by_ms": Parameter(5_000.0, "how wrong"),
+                "way": Parameter("ahead", "ahead or behind", ("ahead", "behind")),
+            },
+            "clock_skew:order:count=3,by_ms=10000",
+        ),
     )
 }
 """All kinds by name."""
 
-ENDPOINTS = ("depth", "exchangeInfo", "time", "ping")
+ENDPOINTS = (
+    "depth", "exchangeInfo", "time", "ping", "order", "openOrders", "allOrders", "myTrades", "account",
+    "session", "userDataStream",
+)  # fmt: skip
+"""Of REST, or the first word of a method of the WebSocket API."""
+
 _STREAMS = {"trade": Kind.TRADE, "bookTicker": Kind.QUOTE, "depth": Kind.DIFF}
 _TARGET = re.compile(r"(?:(spot|usdm|coinm)/)?(\*|[A-Z0-9_]{1,20})?(?:@(\w+))?")
 _REST_TARGET = re.compile(r"(?:(spot|usdm|coinm)/)?(\*|\w+)?")

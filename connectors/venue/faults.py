@@ -283,6 +283,16 @@ class Faults:
                 met.append(fault)
         return met
 
+    def on_trading(self, scope: Scope, symbol: str, now_ns: int) -> list[Fault]:
+        """Return the faults that a new order, or a report, of a symbol meets."""
+        return [
+            fault
+            for fault in self._all.values()
+            if fault.spec.scope == scope
+            and fault.target.symbol in ("", symbol)
+            and fault.acts(now_ns, self._start_ns)
+        ]
+
     def _sort(self) -> None:
         scopes = (Scope.STREAM, Scope.CONNECTION)
         self._on_messages = [fault for fault in self._all.values() if fault.spec.scope in scopes]

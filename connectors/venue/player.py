@@ -10,6 +10,7 @@ to go by a reconnecting client would otherwise miss most of the recording.
 
 import asyncio
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -84,6 +85,8 @@ class Player:
         self.played: dict[tuple[Market, str, Kind], int] = {}
         self.sent: dict[tuple[Market, str, Kind], int] = {}
         self.slow_clients = 0
+        self.over = asyncio.Event()  # set when the play has ended
+        self.taps: list[Callable[[Message, Diff | None], None]] = []  # told of each message that was played
         self._source = source
         self._hub = hub
         self._faults = faults
@@ -116,6 +119,7 @@ class Player:
         for connection in self._hub.connections:
             self.say_goodbye(connection)
         await self.flush()
+        self.over.set()
 
     def say_goodbye(self, connection: Connection) -> None:
         """Tell a replay client that the source has ended, and how."""
@@ -176,6 +180,9 @@ class Player:
                 self._hub.restart_epoch(market, symbol)
         elif kind == Kind.SNAPSHOT:
             self._hub.books[market, symbol].apply_snapshot(message)
+        for tap in self.taps:
+            tap(message, diff)
+        if kind == Kind.SNAPSHOT:
             return
         key = (market, symbol, kind)
         self.played[key] = self.played.get(key, 0) + 1

@@ -75,6 +75,7 @@ class RestApi:
         self._hub = hub
         self._player = player
         self._faults = faults
+        self._skew_ms = 0.0  # of the answer that is being made
         self._budgets = {market: WeightBudget(limit, clock_s) for market, limit in WEIGHT_LIMITS.items()}
         self._answers: dict[str, Callable[[Call], Awaitable[web.Response]]] = {
             "ping": self._ping,
@@ -82,6 +83,10 @@ class RestApi:
             "exchangeInfo": self._exchange_info,
             "depth": self._depth,
         }
+
+    def budget(self, market: Market) -> WeightBudget:
+        """Return the request weight of a market."""
+        return self._budgets[market]
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes of all markets."""
@@ -98,10 +103,11 @@ class RestApi:
             verdict = self._budgets[market].charge(_weight(call))
             try:
                 if verdict.status != 200:
-                    raise _too_much(verdict, self._budgets[market].limit)
+                    raise too_much(verdict, self._budgets[market].limit)
                 faults = self._faults.on_request(
                     market, endpoint, self._player.recv_ns, parameters.get("symbol", "")
                 )
+                self._skew_ms = sum(map(skew_ms, faults))
                 response = await self._faulted(call, faults) or await self._answers[endpoint](call)
             except ApiError as error:
                 response = _json({"code": error.code, "msg": error.msg}, error.status)
@@ -120,7 +126,7 @@ class RestApi:
             kind = fault.spec.kind
             if kind in ("429", "418"):
                 retry_after_s = int(fault.spec.number("retry_after_s"))
-                error = _too_much(Verdict(int(kind), 0, retry_after_s), self._budgets[call.market].limit)
+                error = too_much(Verdict(int(kind), 0, retry_after_s), self._budgets[call.market].limit)
                 response = _json({"code": error.code, "msg": error.msg}, error.status)
                 response.headers["Retry-After"] = str(retry_after_s)
             elif kind == "exchange_info_down":
@@ -143,7 +149,7 @@ class RestApi:
 
     async def _time(self, call: Call) -> web.Response:
         _expect(call, ())
-        return _json({"serverTime": self._player.event_ms})
+        return _json({"serverTime": self._player.event_ms + int(self._skew_ms)})
 
     async def _exchange_info(self, call: Call) -> web.Response:
         instruments = [each for each in self._hub.instruments.values() if each.market == call.market]
@@ -220,11 +226,19 @@ class RestApi:
                 return
 
 
+def skew_ms(fault: Fault) -> float:
+    """Return by how much a fault sets the clock ahead."""
+    if fault.spec.kind != "clock_skew":
+        return 0.0
+    return fault.spec.number("by_ms") * (1 if fault.spec["way"] == "ahead" else -1)
+
+
 def _json(answer: object, status: int = 200) -> web.Response:
     return web.Response(body=msgspec.json.encode(answer), status=status, content_type="application/json")
 
 
-def _too_much(verdict: Verdict, limit: int) -> ApiError:
+def too_much(verdict: Verdict, limit: int) -> ApiError:
+    """Return the error for a request that the weight budget refuses."""
     if verdict.status == 418:
         text = (
             f"Way too much request weight used; IP banned for {verdict.retry_after_s} s."

@@ -17,6 +17,8 @@ from genesis.connectors.venue.rest import RestApi
 from genesis.connectors.venue.source import Kind, Source, StreamKey
 from genesis.connectors.venue.streams import parse
 from genesis.connectors.venue.synthetic import SyntheticSource
+from genesis.connectors.venue.trading.desk import TradingOptions
+from genesis.connectors.venue.trading.side import TradingSide
 from genesis.connectors.venue.websocket import Timing, WebsocketApi
 from genesis.operators.records import Market
 from genesis.operators.synthetic_market import SyntheticParameters
@@ -52,6 +54,8 @@ class VenueOptions:
         Faults armed from the start.
     timing
         Pings and lifetime of connections.
+    trading
+        Accounts, and the latency of orders.
     """
 
     host: str = "127.0.0.1"
@@ -63,6 +67,7 @@ class VenueOptions:
     wait_for: tuple[str, ...] | None = None
     faults: tuple[FaultSpec, ...] = ()
     timing: Timing = field(default_factory=Timing)
+    trading: TradingOptions = field(default_factory=TradingOptions)
 
     @property
     def pace(self) -> Pace:
@@ -89,7 +94,7 @@ class VenueServer:
 
     Raises
     ------
-    RecordingError, FaultError, VenueError
+    RecordingError, FaultError, VenueError, AccountsError
         When the options name what there is not.
     """
 
@@ -105,7 +110,11 @@ class VenueServer:
         self.player = Player(source, self.hub, self.faults, pace)
         self.control = ControlApi(source, self.hub, self.player, self.faults, pace)
         self.app = web.Application()
-        self.app.add_routes(RestApi(self.hub, self.player, self.faults, time.monotonic).routes())
+        rest = RestApi(self.hub, self.player, self.faults, time.monotonic)
+        self.app.add_routes(rest.routes())
+        budget = rest.budget(Market.SPOT)
+        self.trading = TradingSide(self.hub, self.player, self.faults, budget, options.trading)
+        self.app.add_routes(self.trading.routes())
         self.app.add_routes(WebsocketApi(self.hub, self.player, self.faults, options.timing).routes())
         self.app.add_routes(self.control.routes())
 

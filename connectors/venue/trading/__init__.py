@@ -1,0 +1,1 @@
+"""The trading side of the simulated venue: accounts, orders, matching, user data."""
