@@ -110,7 +110,7 @@ enough data passes nothing.
 def _demotions() -> str:
     kept, most = tier_table.FLOOR_KEPT, tier_table.ATTEMPTS_DEMOTE
     guarded = tier_table.ATTEMPTS_DEMOTE_GUARDED
-    attempts = f"{most} override attempts in 24 h, {guarded} while the transition guard watches"
+    attempts = f"{most} override attempts in 24 h, or {guarded} under the transition guard"
     rules = "".join(
         f"| `{rule.code}` | {rule.sentence} | {rule.bound.sign} {rule.bound.value:g} |\n"
         for rule in DEMOTIONS
@@ -118,7 +118,7 @@ def _demotions() -> str:
     return f"""
 ## Demotion
 
-One tier down, at once. A Sniper stays Sniper, and his time in the tier begins again.
+One tier down for each reason, at once. A Sniper stays Sniper, and his time in the tier begins again.
 
 | rule | demotes for | at |
 |---|---|---|

@@ -235,7 +235,7 @@ def pnl_day(performance: Performance) -> Decimal:
 
 @exact
 def return_of(day: Day) -> float:
-    """Return the profit or loss of a day as a share of what there was at its start; NaN when nothing was."""
+    """Return the profit or loss of a day as a share of the value at its start; NaN when that was 0."""
     return share(day.value_end - day.value_start, day.value_start)
 
 

@@ -13,6 +13,7 @@ from genesis.operators.account.money import ONE
 from genesis.operators.account.tier_gates import Tier
 
 HOUR_NS = 3_600_000_000_000
+DAY_NS = 24 * HOUR_NS
 HALVED_NS = 48 * HOUR_NS
 """How long limits are halved after a promotion."""
 
@@ -23,7 +24,7 @@ ATTEMPTS_DEMOTE = 5
 """So many override attempts within the window demote."""
 
 ATTEMPTS_DEMOTE_GUARDED = 3
-"""… and so many while the transition guard watches."""
+"""… and so many made while the transition guard watches."""
 
 ATTEMPTS_MAX = 64
 """Newest override attempts that are remembered."""

@@ -24,6 +24,7 @@ from genesis.operators.account.tier_table import (
     ATTEMPTS_DEMOTE_GUARDED,
     ATTEMPTS_MAX,
     ATTEMPTS_WINDOW_NS,
+    DAY_NS,
     FLOOR_KEPT,
     GUARD_FACTOR,
     GUARD_LEAVES,
@@ -47,13 +48,18 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     tier: Tier = Tier.SNIPER
     entered_ns: int = -1  # when the tier was entered, or its time began again; -1 before the first facts
     halved_until_ns: int = 0  # limits are halved before this time
-    guarded: bool = False  # whether the transition guard watches
+    guarded_ns: int = -1  # since when the transition guard watches; -1 when it does not
     attempts_ns: tuple[int, ...] = ()  # override attempts since the last demotion by them, oldest first
     loss_day: int = -1  # UTC day whose loss demoted last
     heavy_from: int = 0  # first UTC day that counts for days in a row
     since_ns: dict[
         str, int
     ] = {}  # when a rule with a hold began to be so, by its code; FIRED once it demoted
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the transition guard watches."""
+        return self.guarded_ns >= 0
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,9 +192,9 @@ def attempts(standing: Standing, now_ns: int) -> int:
 
 @exact
 def standing_after(standing: Standing, facts: Facts, now_ns: int) -> tuple[Standing, list[Change]]:
-    """Return the standing after the facts of a time, and what changed; at most one tier up or down.
+    """Return the standing after the facts of a time, and what changed.
 
-    When nothing changes it is the same object.
+    At most one tier up, and one down for each reason. When nothing changes it is the same object.
 
     >>> begun, changes = standing_after(Standing(), Facts(equity=Decimal(500)), now_ns=5)
     >>> begun.tier.title, [change.kind for change in changes]
@@ -205,14 +211,12 @@ def standing_after(standing: Standing, facts: Facts, now_ns: int) -> tuple[Stand
         changes.append(_change("begun", "BEGUN", sentence, (standing, standing), now_ns))
     standing = _held(standing, facts, now_ns)
     moved = _fallen(standing, facts, now_ns) or _risen(standing, facts, now_ns)
-    if moved is not None:
+    while moved is not None:
         standing = moved[0]
         changes.append(moved[1])
-    guarded = _guarded(standing, facts, now_ns)
-    if guarded is not None:
-        standing = guarded[0]
-        changes.append(guarded[1])
-    return standing, changes
+        moved = _fallen(standing, facts, now_ns)
+    guard = _guarded(standing, facts, now_ns)
+    return (standing, changes) if guard is None else (guard[0], [*changes, guard[1]])
 
 
 Moved = tuple[Standing, Change]
@@ -233,8 +237,7 @@ def _held(standing: Standing, facts: Facts, now_ns: int) -> Standing:
 def _fallen(standing: Standing, facts: Facts, now_ns: int) -> Moved | None:
     """Return the standing one tier down, by the first rule that says so."""
     count = attempts(standing, now_ns)
-    most = ATTEMPTS_DEMOTE_GUARDED if standing.guarded else ATTEMPTS_DEMOTE
-    if count >= most:
+    if count >= ATTEMPTS_DEMOTE or _guarded_attempts(standing, now_ns) >= ATTEMPTS_DEMOTE_GUARDED:
         after = _down(standing, now_ns, attempts_ns=())
         return _demoted("OVERRIDE_ATTEMPTS", f"{count} attempts to get around a limit in 24 h", after, now_ns)
     for rule in DEMOTIONS:
@@ -250,6 +253,14 @@ def _fallen(standing: Standing, facts: Facts, now_ns: int) -> Moved | None:
         figures = {"value": float(facts.equity), "threshold": float(floor)}
         return _demoted("CAPITAL", f"capital below ${text(floor)}", _down(standing, now_ns), now_ns, figures)
     return None
+
+
+def _guarded_attempts(standing: Standing, now_ns: int) -> int:
+    """Return how many attempts were made under the eyes of the transition guard."""
+    if not standing.guarded:
+        return 0
+    since_ns = max(standing.guarded_ns, now_ns - ATTEMPTS_WINDOW_NS)
+    return sum(each > since_ns for each in standing.attempts_ns)
 
 
 def _applies(rule: Demotion, standing: Standing, facts: Facts, now_ns: int) -> bool:
@@ -287,7 +298,8 @@ def _risen(standing: Standing, facts: Facts, now_ns: int) -> Moved | None:
     """Return the standing one tier up, when the capital is there and every gate holds."""
     if standing.tier == Tier.ARCHITECT or facts.equity < TIERS[Tier(standing.tier + 1)].floor:
         return None
-    lines = progress(standing, facts)
+    in_tier = (now_ns - standing.entered_ns) / DAY_NS  # the facts may be those of the tier before
+    lines = progress(standing, facts._replace(days_in_tier=min(facts.days_in_tier, in_tier)))
     if not all(line.passed for line in lines):
         return None
     after = msgspec.structs.replace(
@@ -312,7 +324,7 @@ def _guarded(standing: Standing, facts: Facts, now_ns: int) -> Moved | None:
         watches = facts.equity >= begins
     if watches == standing.guarded:
         return None
-    after = msgspec.structs.replace(standing, guarded=watches)
+    after = msgspec.structs.replace(standing, guarded_ns=now_ns if watches else -1)
     if watches:
         sentence = (
             "The next tier is near, and care pays most here: the daily loss limit and the position cap are "
