@@ -5,7 +5,7 @@ arrays inside may be overwritten, so the caller goes on with the state that is r
 it for a snapshot, see `copied`). All other arguments are left as they were.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -84,6 +84,22 @@ def grown(array: np.ndarray[Any, Any], size: int, fill: float = 0) -> np.ndarray
         longer[array.shape[0] :] = fill
     longer[: array.shape[0]] = array
     return longer
+
+
+def together(parts: Sequence[Rows]) -> Rows:
+    """Return the rows of all parts, one after the other; all are of one dtype, and there is at least one.
+
+    As ``np.concatenate``, which compares the dtypes of structured arrays field by field, and takes ten
+    times as long for a few rows.
+
+    >>> from genesis.operators.records import TRADE
+    >>> together([TRADE.empty(2), TRADE.empty(1)]).size
+    3
+    """
+    dtype = parts[0].dtype
+    assert all(part.dtype is dtype or part.dtype == dtype for part in parts)
+    raw = np.dtype((np.void, dtype.itemsize))
+    return np.concatenate([part.view(raw) for part in parts]).view(dtype)
 
 
 def copied(state: S) -> S:

@@ -28,7 +28,18 @@ from genesis.operators import ewma_correlation as ewma
 from genesis.operators import instruments as instruments_of
 from genesis.operators import market_state as weather
 from genesis.operators import pairs_fold, staleness
-from genesis.operators.arrays import NEVER_NS, Bools, Floats, Ints, Rows, copied, grown, in_words, kernel
+from genesis.operators.arrays import (
+    NEVER_NS,
+    Bools,
+    Floats,
+    Ints,
+    Rows,
+    copied,
+    grown,
+    in_words,
+    kernel,
+    together,
+)
 from genesis.operators.correlation_records import CORRELATION_ESTIMATE
 from genesis.operators.records import (
     CORRELATION,
@@ -187,8 +198,8 @@ def fold(join: Join, contributions: list[Contribution]) -> tuple[Join, Joined]:
     for contribution in contributions:
         join.passed_ns[contribution.shard] = contribution.closed_ns
         join.quiet_ns[contribution.shard] = contribution.quiet_ns
-    samples = np.concatenate([join.samples, *(each.samples for each in contributions)])
-    gaps = np.concatenate([join.gaps, *(each.gaps for each in contributions)])
+    samples = together([join.samples, *(each.samples for each in contributions)])
+    gaps = together([join.gaps, *(each.gaps for each in contributions)])
     closed_ns = int(join.passed_ns.min())
     join = join._replace(samples=samples, gaps=gaps)
     if join.grid_ns == NEVER_NS:
@@ -199,7 +210,7 @@ def fold(join: Join, contributions: list[Contribution]) -> tuple[Join, Joined]:
     watermark_ns = NEVER_NS if join.next_ns == NEVER_NS else join.next_ns + CELL_NS - 1
     if closed_ns == WATERMARK_FINAL_NS:
         watermark_ns = closed_ns
-    correlation, estimates, states, stat_arb = (np.concatenate(each) for each in rows)
+    correlation, estimates, states, stat_arb = (together(each) for each in rows)
     return join, Joined(correlation, estimates, states, stat_arb, watermark_ns)
 
 

@@ -21,7 +21,7 @@ from genesis.operators import order_flow_imbalance as order_flow
 from genesis.operators import spread_persistence as spreads_of
 from genesis.operators import trade_flow_imbalance as trade_flow
 from genesis.operators import volume_profile as profile_of
-from genesis.operators.arrays import NEVER_NS, Bools, Floats, Ints, Rows, grown, in_words, kernel
+from genesis.operators.arrays import NEVER_NS, Bools, Floats, Ints, Rows, grown, in_words, kernel, together
 from genesis.operators.interval_volatility import SECOND_NS, Seconds
 from genesis.operators.measure_records import MEASURE, VOLATILITY, VOLUME
 from genesis.operators.records import StreamKind
@@ -363,7 +363,7 @@ def _together(found: list[tuple[tuple[Rows, Ints], ...]]) -> tuple[Measured, Int
     rows, slots = [], []
     for kind, none in enumerate(nothing_measured()):
         parts = [each[kind] for each in found if kind < len(each)]
-        rows.append(np.concatenate([none, *(part[0] for part in parts)]))
+        rows.append(together([none, *(part[0] for part in parts)]))
         slots.append(np.concatenate([np.empty(0, np.int64), *(part[1] for part in parts)]))
     return Measured(*rows), np.concatenate(slots)
 

@@ -23,7 +23,7 @@ from genesis.operators import bar_ranges, repeats, sampling, standings, waiting
 from genesis.operators import bars as bars_of
 from genesis.operators import instruments as instruments_of
 from genesis.operators import measures as measures_of
-from genesis.operators.arrays import NEVER_NS, Bools, Ints, Rows, copied, in_words
+from genesis.operators.arrays import NEVER_NS, Bools, Ints, Rows, copied, in_words, together
 from genesis.operators.interval_volatility import SECOND_NS
 from genesis.operators.liquidity import liquidity
 from genesis.operators.records import (
@@ -247,7 +247,7 @@ def _admitted(shard: Shard, arrived: Arrivals, refused: list[Refused]) -> Shard:
         gaps = gaps.copy()
         early = int(np.count_nonzero(gaps["effective_ns"] < floor_ns))
         gaps["effective_ns"] = np.maximum(gaps["effective_ns"], floor_ns)
-        shard = shard._replace(instruments=table, gaps=np.concatenate([shard.gaps, gaps]))
+        shard = shard._replace(instruments=table, gaps=together([shard.gaps, gaps]))
         counts = counts.more(0, early)
     return shard._replace(counts=counts)
 
@@ -304,7 +304,7 @@ def _passed(shard: Shard, watermark_ns: int, folded: Folded) -> tuple[Shard, Fol
         folded_ns=newest_ns if watermark_ns == WATERMARK_FINAL_NS else watermark_ns,
         counts=counts,
     )
-    samples = np.concatenate([quote_rows, trade_rows])
+    samples = together([quote_rows, trade_rows])
     shard = _with_ranges(shard, bar_rows)
     shard, measured = _measured(shard, Held(trades, quotes, gaps), before_ns)
     return shard, folded._replace(
@@ -330,7 +330,7 @@ def _measured(shard: Shard, held: Held, before_ns: int) -> tuple[Shard, measures
     many = sum(each.trades.keys.shape[0] + each.quotes.keys.shape[0] for each in shard.held) >= HELD_MAX
     if not many and (shard.folded_ns + 1) // SECOND_NS == (before_ns + 1) // SECOND_NS:
         return shard, measures_of.nothing_measured()
-    gaps = np.concatenate([each.gaps for each in shard.held])
+    gaps = together([each.gaps for each in shard.held])
     _, slots = instruments_of.slots_of(shard.instruments, gaps.view(_WORDS["gap"]))
     trades, quotes = (
         measures_of.with_gaps(
@@ -374,7 +374,7 @@ def _fold_bars(
         begin = end
     part = Ticks(trades.keys[begin:], trades.values[begin:])
     bars, rows, late = bars_of.fold_trades(bars, part, until_ns, names)
-    rows, late = np.concatenate([*found, rows]), np.concatenate([*marks, late])
+    rows, late = together([*found, rows]), np.concatenate([*marks, late])
     if rows.size:
         rows = rows[
             instruments_of.by_name(rows, "effective_ns", "revision", "interval_ns", after=("open_ns",))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from genesis.operators import tradability
-from genesis.operators.arrays import NEVER_NS, Ints, Rows
+from genesis.operators.arrays import NEVER_NS, Ints, Rows, together
 from genesis.operators.instruments import by_name
 from genesis.operators.measure_records import TRADABILITY
 from genesis.operators.records import (
@@ -101,10 +101,14 @@ def with_books(waiting: Waiting, slots: Ints, effective_ns: Ints, liquidity: Row
     new = np.zeros(int(known.sum()), DEPTH)
     new["event_ns"] = effective_ns[known] // MINUTE_NS * MINUTE_NS + MINUTE_NS
     new["slot"], new["notional"], new["books"] = slots[known], thinner[known], 1.0
-    both = np.concatenate([waiting.depths, new])  # sums go on in the order of the books, whoever cuts them
-    keys, places = np.unique(both[["event_ns", "slot"]], return_inverse=True)
-    depths = np.zeros(keys.size, DEPTH)
-    depths["event_ns"], depths["slot"] = keys["event_ns"], keys["slot"]
+    both = together([waiting.depths, new])  # sums go on in the order of the books, whoever cuts them
+    order = np.lexsort([both["slot"], both["event_ns"]])
+    ends_ns, who = both["event_ns"][order], both["slot"][order]
+    first = (np.diff(ends_ns, prepend=NEVER_NS) != 0) | (np.diff(who, prepend=-1) != 0)
+    places = np.empty(both.size, np.int64)
+    places[order] = np.cumsum(first) - 1
+    depths = np.zeros(int(first.sum()), DEPTH)
+    depths["event_ns"], depths["slot"] = ends_ns[first], who[first]
     for name in ("notional", "books"):
         np.add.at(depths[name], places, both[name])
     return waiting._replace(depths=depths)
@@ -122,7 +126,7 @@ def tell(waiting: Waiting, candidates: Rows, ticks_ns: int, books_ns: int) -> tu
     ticks_ns, books_ns
         All trades and quotes, and all books, that count before these have come.
     """
-    candidates = np.concatenate([waiting.candidates, candidates])
+    candidates = together([waiting.candidates, candidates])
     newest_ns = int(candidates["event_ns"].max(initial=NEVER_NS))
     minute_ns = min(ticks_ns, max(books_ns, newest_ns - MINUTES_MAX * MINUTE_NS))
     going = candidates["event_ns"] <= minute_ns
@@ -160,7 +164,7 @@ def fold(standings: Standings, told: list[Told]) -> tuple[Standings, Rows, int]:
     """
     for each in told:
         standings.told_ns[each.shard] = each.minute_ns
-    candidates = np.concatenate([standings.candidates, *(each.candidates for each in told)])
+    candidates = together([standings.candidates, *(each.candidates for each in told)])
     passed_ns = int(standings.told_ns.min())
     going = candidates["event_ns"] <= passed_ns
     ready = candidates[going]
@@ -168,7 +172,7 @@ def fold(standings: Standings, told: list[Told]) -> tuple[Standings, Rows, int]:
     rows = [TRADABILITY.empty()]
     bounds = np.flatnonzero(np.diff(ready["event_ns"], prepend=-1) | np.diff(ready["market"], prepend=-1))
     rows += [_ranked(pairs) for pairs in np.split(ready, bounds[1:]) if pairs.size]
-    return Standings(standings.told_ns, candidates[~going]), np.concatenate(rows), passed_ns
+    return Standings(standings.told_ns, candidates[~going]), together(rows), passed_ns
 
 
 def _ranked(pairs: Rows) -> Rows:
