@@ -18,7 +18,18 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "build" / "bench.json"
 PAGE = ROOT / "docs" / "performance.md"
-NAMES = ("throughput", "latency", "stalls", "feed", "archive", "kernels", "slicing", "dashboard", "memory")
+NAMES = (
+    "throughput",
+    "latency",
+    "stalls",
+    "feed",
+    "archive",
+    "kernels",
+    "slicing",
+    "trading",
+    "dashboard",
+    "memory",
+)
 BEGIN, END = "<!-- results: made by `make bench` -->", "<!-- end of results -->"
 
 

@@ -155,9 +155,12 @@ class Desk:
         self.tell("child_orders", msgspec.structs.replace(order, permit=permit))
 
     def _forget_children(self) -> None:
-        children, surplus = self.account.children, len(self.account.children) - CHILDREN_MAX
-        for name in [name for name, child in children.items() if not child.is_open][: max(surplus, 0)]:
-            del children[name]
+        children = self.account.children
+        while len(children) > CHILDREN_MAX:
+            closed = next((name for name, child in children.items() if not child.is_open), None)
+            if closed is None:
+                return
+            del children[closed]
 
     def carry_out(self, working: Working, wishes: list[working_orders.Wish]) -> None:
         """Do what an order wants, and tell how it stands when that changed."""

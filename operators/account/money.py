@@ -53,6 +53,7 @@ ZERO = Decimal(0)
 ONE = Decimal(1)
 
 _AMOUNT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_PLAIN = re.compile(rf"[0-9]{{1,{WHOLE_DIGITS_MAX}}}(?:\.[0-9]{{1,{FRACTION_DIGITS_MAX}}})?", re.ASCII)
 _NOT_FINITE = re.compile(r"[+-]?(?:s?nan[0-9]*|inf(?:inity)?)", re.IGNORECASE)
 _PARSING = Context(prec=TEXT_CHARACTERS_MAX, Emin=-2_000, Emax=2_000, traps=[InvalidOperation, Clamped])
 
@@ -104,6 +105,8 @@ def signed(text: str, name: str) -> Decimal:
     >>> signed("-1.50", "change"), signed("1e-8", "change")
     (Decimal('-1.50'), Decimal('1E-8'))
     """
+    if _PLAIN.fullmatch(text):  # what the venue and we write
+        return Decimal(text) or ZERO
     shown = repr(text[:24])
     if len(text) > TEXT_CHARACTERS_MAX:
         raise AmountError(

@@ -113,6 +113,8 @@ def slices(lots: int, weights: Floats, least: int, slices_min: int = 1) -> Ints:
     >>> slices(100, np.array([90.0, 9.0, 1.0]), least=10, slices_min=2).tolist()
     [50, 40, 10]
     """
+    if weights.size == 1:
+        return np.array([lots])
     most = -(-lots // slices_min)
     exact = np.zeros(weights.size)
     free = np.ones(weights.size, np.bool_)
@@ -200,10 +202,11 @@ def resampled(shares: Floats, slots: int) -> Floats:
 
 def _schedule(params: Params, market: Market, sizes: Ints, seed: int) -> Ints:
     """Return the schedule: when, how many lots by then, and the volume expected by its end."""
+    if params.algorithm is Algorithm.ONE:
+        return np.array([[0, sizes[0], 0]])
     slots = sizes.size
     interval_ns = params.horizon_ns // slots
-    variation_ppm = 0 if params.algorithm is Algorithm.ONE else params.time_variation_ppm
-    draws = chances_ppm(seed, STREAM_TIME, slots) * variation_ppm // PPM
+    draws = chances_ppm(seed, STREAM_TIME, slots) * params.time_variation_ppm // PPM
     due_ns = np.arange(slots) * interval_ns + interval_ns // PPM * draws
     schedule = np.zeros((slots, 3), np.int64)
     schedule[:, 0] = np.maximum.accumulate(np.clip(due_ns, 0, None))
