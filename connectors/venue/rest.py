@@ -157,7 +157,7 @@ class RestApi:
             _expect(call, ())
             return _json(exchange_info(call.market, instruments, self._player.event_ms))
         _expect(call, ("symbol", "symbols", "permissions", "showPermissionSets", "symbolStatus"))
-        wanted = _symbols(call.parameters)
+        wanted = wanted_symbols(call.parameters)
         if wanted is not None:
             by_symbol = {each.symbol: each for each in instruments}
             if not set(wanted) <= set(by_symbol):
@@ -310,7 +310,7 @@ def _weight(call: Call) -> int:
     return next((weight for most, weight in steps if limit <= most), 250)
 
 
-def _symbols(parameters: dict[str, str]) -> list[str] | None:
+def wanted_symbols(parameters: dict[str, str]) -> list[str] | None:
     """Return the symbols that a spot exchangeInfo request names, None for all."""
     chosen = [name for name in ("symbol", "symbols", "permissions") if name in parameters]
     if len(chosen) > 1:

@@ -113,8 +113,11 @@ class VenueServer:
         rest = RestApi(self.hub, self.player, self.faults, time.monotonic)
         self.app.add_routes(rest.routes())
         budget = rest.budget(Market.SPOT)
-        self.trading = TradingSide(self.hub, self.player, self.faults, budget, options.trading)
+        self.trading = TradingSide(
+            self.hub, self.player, self.faults, budget, options.trading, options.timing
+        )
         self.app.add_routes(self.trading.routes())
+        self.app.on_shutdown.append(self.trading.close)
         self.app.add_routes(WebsocketApi(self.hub, self.player, self.faults, options.timing).routes())
         self.app.add_routes(self.control.routes())
 

@@ -112,6 +112,7 @@ class Order:
     lock_asset: str = ""
     lock_price: Decimal = ZERO  # quote asset locked for each unit that is left; 1 for a sale
     expiry_reason: str = ""
+    reports: int = 0  # events about it so far
     amends: list[Json] = field(default_factory=list)
     fills: list[Fill] = field(default_factory=list)
 
@@ -186,6 +187,7 @@ class Order:
     def report(self, execution: str, event_ms: int, fill: Fill | None = None, cancel_id: str = "") -> Json:
         """Return the executionReport event for what has just happened to it."""
         request = self.request
+        self.reports += 1
         event: Json = {
             "e": "executionReport",
             "E": event_ms,
@@ -211,7 +213,7 @@ class Order:
             "N": fill.commission_asset if fill else None,
             "T": self.updated_ms,
             "t": fill.trade_id if fill else -1,
-            "I": self.order_id * 1_000 + len(self.fills) * 4 + len(self.amends),
+            "I": self.order_id * 100_000 + self.reports,
             "w": self.is_open and not self.is_waiting,
             "m": bool(fill and fill.is_maker),
             "M": fill is not None,

@@ -4,16 +4,22 @@ import msgspec
 from aiohttp import web
 
 from genesis.connectors.venue.control import guarded
+from genesis.connectors.venue.exchange_info import exchange_info
 from genesis.connectors.venue.faults import Faults
 from genesis.connectors.venue.hub import Hub
 from genesis.connectors.venue.limits import WeightBudget
 from genesis.connectors.venue.player import Player
+from genesis.connectors.venue.rest import ApiError, wanted_symbols
 from genesis.connectors.venue.trading.accounts import open_accounts
 from genesis.connectors.venue.trading.calls import Calls, all_calls
 from genesis.connectors.venue.trading.desk import Desk, TradingOptions
 from genesis.connectors.venue.trading.interference import Interferer
 from genesis.connectors.venue.trading.orders import Json, e8
+from genesis.connectors.venue.trading.parameters import Parameters
 from genesis.connectors.venue.trading.rest import TradingRest
+from genesis.connectors.venue.trading.websocket import Query, TradingWebsocket
+from genesis.connectors.venue.websocket import Timing
+from genesis.operators.records import Market
 
 
 class TradingSide:
@@ -26,19 +32,32 @@ class TradingSide:
     """
 
     def __init__(
-        self, hub: Hub, player: Player, faults: Faults, budget: WeightBudget, options: TradingOptions
+        self,
+        hub: Hub,
+        player: Player,
+        faults: Faults,
+        budget: WeightBudget,
+        options: TradingOptions,
+        timing: Timing,
     ) -> None:
         accounts = open_accounts(options.accounts_file, hub.instruments.values())
         self.desk = Desk(hub, player, accounts, options)
         self.interferer = Interferer(faults, player)
         calls = all_calls(Calls(self.desk.exchange, self.interferer.on_order))
         self._rest = TradingRest(self.desk, self.interferer, calls, budget)
+        self._websocket = TradingWebsocket(
+            self.desk, self.interferer, calls, budget, queries(hub, self.desk), timing
+        )
         self._options = options
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
         control = [web.get("/genesis/accounts", guarded(self._accounts))]
-        return [*self._rest.routes(), *control]
+        return [*self._rest.routes(), *self._websocket.routes(), *control]
+
+    async def close(self, _app: web.Application) -> None:
+        """End all connections."""
+        await self._websocket.close()
 
     async def _accounts(self, _request: web.Request) -> web.Response:
         """Return the accounts, without what is secret."""
@@ -63,3 +82,21 @@ class TradingSide:
         file = self._options.accounts_file
         answer = {"file": str(file) if file else None, "accounts": rows}
         return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
+
+
+def queries(hub: Hub, desk: Desk) -> dict[str, Query]:
+    """Return the methods of the WebSocket API that need no account."""
+
+    def server_time(_parameters: Parameters) -> Json:
+        return {"serverTime": desk.now_ms}
+
+    def info(parameters: Parameters) -> Json:
+        spot = {each.symbol: each for each in hub.instruments.values() if each.market == Market.SPOT}
+        wanted = wanted_symbols(parameters.values)
+        if wanted is None:
+            wanted = list(spot)
+        if not set(wanted) <= set(spot):
+            raise ApiError(-1121, "Invalid symbol.")
+        return exchange_info(Market.SPOT, [spot[symbol] for symbol in wanted], desk.now_ms)
+
+    return {"time": server_time, "exchangeInfo": info}

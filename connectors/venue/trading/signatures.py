@@ -49,10 +49,19 @@ def websocket_payloads(parameters: Mapping[str, str]) -> list[bytes]:
     >>> websocket_payloads({"symbol": "BTCUSDT", "apiKey": "k"})[0]
     b'apiKey=k&symbol=BTCUSDT'
     """
+    spellings = {"true": "True", "false": "False"}  # of clients written in Python
+    texts = [
+        text
+        for replaced in ({}, spellings)
+        for text in _encoded({name: replaced.get(value, value) for name, value in parameters.items()})
+    ]
+    return [text.encode() for text in dict.fromkeys(texts)]
+
+
+def _encoded(parameters: Mapping[str, str]) -> list[str]:
     pairs = sorted((name, value) for name, value in parameters.items() if name != "signature")
     encodings = (quote_plus, lambda text: quote(text, safe=""), lambda text: quote(text, safe=":/,@"))
-    texts = ("&".join(f"{name}={encode(value)}" for name, value in pairs) for encode in encodings)
-    return [text.encode() for text in dict.fromkeys(texts)]
+    return ["&".join(f"{name}={encode(value)}" for name, value in pairs) for encode in encodings]
 
 
 def is_signed_by_any(account: Account, payloads: Iterable[bytes], signature: str) -> bool:
