@@ -4,13 +4,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Select, select
 
 from genesis.connectors.ledger import chain, outbox
 from genesis.connectors.ledger.errors import LedgerConflict, LedgerTampered
 from genesis.connectors.ledger.records import Outgoing, Saved
-from genesis.connectors.ledger.tables import ACCOUNTS, AUDIT, SNAPSHOTS
+from genesis.connectors.ledger.statements import ADD_ACCOUNT, ADD_AUDIT, PUT_SNAPSHOT, SWAP_ACCOUNT
+from genesis.connectors.ledger.tables import ACCOUNTS, SNAPSHOTS
 from genesis.operators.account.audit import Head
 from genesis.operators.account.outcomes import AuditEntry
 from genesis.operators.account.signing import mac
@@ -21,13 +21,6 @@ class Version(NamedTuple):
 
     saves: int
     head: Head
-
-
-def version(connection: Connection, account_id: str) -> Version | None:
-    """Return the stored version of an account, locked against other writers; None when there is none."""
-    query = select(ACCOUNTS).where(ACCOUNTS.c.account_id == account_id).with_for_update()
-    row = connection.execute(query).first()
-    return None if row is None else Version(row.saves, Head(row.head_hash, row.head_number))
 
 
 def load(connection: Connection, key: bytes, account_id: str) -> tuple[int, Saved] | None:
@@ -86,48 +79,57 @@ def commit(
     ------
     LedgerConflict
         When the stored version is another.
+    IntegrityError
+        When another writer began the account at the same moment.
     """
     audit, outgoing = written
-    if version(connection, account_id) != expected:
-        raise LedgerConflict(
-            f"account {account_id!r} was changed by another process: only one may write it. Stop the other "
-            "one; this one starts again from the ledger"
-        )
     saves = expected.saves + 1 if expected is not None else 1
-    _write_account(connection, account_id, expected, saves, saved.head)
-    _write_snapshot(connection, key, account_id, saves, saved)
+    _write_account(connection, account_id, expected, Version(saves, saved.head))
+    connection.execute(PUT_SNAPSHOT[connection.dialect.name], _snapshot(key, account_id, saves, saved))
     if audit:
         names = AuditEntry.__struct_fields__
-        connection.execute(insert(AUDIT), [{name: getattr(each, name) for name in names} for each in audit])
+        connection.execute(ADD_AUDIT, [{name: getattr(each, name) for name in names} for each in audit])
     if outgoing:
         outbox.put(connection, account_id, outgoing)
     return saves
 
 
 def _write_account(
-    connection: Connection, account_id: str, expected: Version | None, saves: int, head: Head
+    connection: Connection, account_id: str, expected: Version | None, written: Version
 ) -> None:
-    values = {"saves": saves, "head_hash": head.hash, "head_number": head.number}
-    if expected is None:
-        connection.execute(insert(ACCOUNTS).values(account_id=account_id, **values))
-    else:
-        connection.execute(update(ACCOUNTS).where(ACCOUNTS.c.account_id == account_id).values(**values))
-
-
-def _write_snapshot(connection: Connection, key: bytes, account_id: str, saves: int, saved: Saved) -> None:
     values: dict[str, Any] = {
+        "saves": written.saves,
+        "head_hash": written.head.hash,
+        "head_number": written.head.number,
+    }
+    if expected is None:
+        connection.execute(ADD_ACCOUNT, {"account_id": account_id, **values})
+        return
+    values["of_account"], values["expected_saves"] = account_id, expected.saves
+    values["expected_hash"], values["expected_number"] = expected.head
+    if connection.execute(SWAP_ACCOUNT, values).rowcount != 1:
+        raise conflict(account_id)
+
+
+def conflict(account_id: str) -> LedgerConflict:
+    """Return the error of a writer that was not the only one."""
+    return LedgerConflict(
+        f"account {account_id!r} was changed by another process: only one may write it. Stop the other one; "
+        "this one starts again from the ledger"
+    )
+
+
+def _snapshot(key: bytes, account_id: str, saves: int, saved: Saved) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "account_id": account_id,
+        "slot": saves % 2,
         "saves": saves,
         "head_hash": saved.head.hash,
         "head_number": saved.head.number,
         "position": saved.position,
         "snapshot": saved.snapshot,
     }
-    values["seal"] = _seal(key, account_id, values)
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(SNAPSHOTS).values(account_id=account_id, slot=saves % 2, **values)
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["account_id", "slot"], set_=dict(statement.excluded))
-    )
+    return {**row, "seal": _seal(key, account_id, row)}
 
 
 def _seal(key: bytes, account_id: str, row: Mapping[str, Any]) -> str:

@@ -22,7 +22,6 @@ from genesis.connectors.ledger.chain import Anchored
 from genesis.connectors.ledger.engine import Database
 from genesis.connectors.ledger.errors import (
     AlreadyRecorded,
-    LedgerConflict,
     LedgerError,
     LedgerTampered,
 )
@@ -133,13 +132,13 @@ class Ledger:
                 self.load(account_id)
             expected = self._seen[account_id]
             if (expected.head if expected is not None else Head()) != before:
-                raise _conflict(account_id)
+                raise accounts.conflict(account_id)
             # What was seen stays when this fails: had the step been kept, the next would be a conflict.
             with self._database.writing() as connection:
                 try:
                     saves = accounts.commit(connection, key, account_id, expected, saved, (audit, outbox))
                 except IntegrityError:
-                    raise _conflict(account_id) from None
+                    raise accounts.conflict(account_id) from None
             self._seen[account_id] = Version(saves, saved.head)
             if audit:
                 self._put_anchor(account_id, saved.head)
@@ -359,10 +358,3 @@ def _check_links(account_id: str, before: Head, after: Head, audit: Sequence[Aud
             f"ledger: the step ends at audit entry {head.number}, saved.head says {after.number}; "
             "save the head of the last entry"
         )
-
-
-def _conflict(account_id: str) -> LedgerConflict:
-    return LedgerConflict(
-        f"account {account_id!r} was changed by another process: only one may write it. Stop the other one; "
-        "this one starts again from the ledger"
-    )

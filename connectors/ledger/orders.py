@@ -9,13 +9,22 @@ import time
 from decimal import Decimal
 
 import msgspec
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from genesis.connectors.ledger import outbox
 from genesis.connectors.ledger.errors import AlreadyRecorded, FenceLost, UnknownDecision
 from genesis.connectors.ledger.records import RECORDED, TERMINAL, RecordedOrder, RefusedPermit
-from genesis.connectors.ledger.tables import AUDIT, FENCES, ORDERS, REFUSED_PERMITS, TRADES
+from genesis.connectors.ledger.statements import (
+    ADD_ORDER,
+    CHANGE_ORDER,
+    COUNTER,
+    ENTRY_WITH_HASH,
+    HOLD_FENCE,
+    ORDER,
+    ORDER_BODY,
+)
+from genesis.connectors.ledger.tables import FENCES, ORDERS, REFUSED_PERMITS, TRADES
 from genesis.operators.account.audit import GENESIS
 from genesis.operators.account.outcomes import ChildOrder
 
@@ -23,8 +32,6 @@ REFUSED_PERMITS_MAX = 10_000
 """Refused child orders that are kept apart; further ones are counted together under the id OTHERS."""
 
 OTHERS = "others"
-
-_COUNTER = ""  # the fence of this name holds the newest token of all
 
 _children = msgspec.json.Decoder(ChildOrder)
 
@@ -34,10 +41,10 @@ def take_fence(connection: Connection, name: str) -> int:
     if not name:
         raise ValueError("ledger: a fence must have a name, was empty; use that of the account")
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    first = dialect.insert(FENCES).values(name=_COUNTER, token=0).on_conflict_do_nothing()
+    first = dialect.insert(FENCES).values(name=COUNTER, token=0).on_conflict_do_nothing()
     connection.execute(first)
-    connection.execute(update(FENCES).where(FENCES.c.name == _COUNTER).values(token=FENCES.c.token + 1))
-    counted = connection.execute(select(FENCES.c.token).where(FENCES.c.name == _COUNTER)).scalar_one()
+    connection.execute(update(FENCES).where(FENCES.c.name == COUNTER).values(token=FENCES.c.token + 1))
+    counted = connection.execute(select(FENCES.c.token).where(FENCES.c.name == COUNTER)).scalar_one()
     statement = dialect.insert(FENCES).values(name=name, token=counted)
     connection.execute(
         statement.on_conflict_do_update(index_elements=["name"], set_={"token": statement.excluded.token})
@@ -53,8 +60,7 @@ def hold(connection: Connection, token: int) -> None:
     FenceLost
         When a later holder has taken it.
     """
-    query = select(FENCES.c.name).where(FENCES.c.token == token, FENCES.c.name != _COUNTER)
-    if connection.execute(query.with_for_update(read=True)).first() is None:
+    if connection.execute(HOLD_FENCE, {"token": token}).first() is None:
         raise FenceLost(
             f"another gateway has taken over (token {token} is void): this one sends nothing any more"
         )
@@ -71,8 +77,7 @@ def record(connection: Connection, token: int, order: ChildOrder) -> None:
     hold(connection, token)
     if order.action != "send":
         raise ValueError(f"ledger: only orders that are sent are recorded, was {order.action!r}")
-    query = select(ORDERS.c.body).where(ORDERS.c.client_order_id == order.client_order_id)
-    body = connection.execute(query).scalar()
+    body = connection.execute(ORDER_BODY, {"client_order_id": order.client_order_id}).scalar()
     if body is not None and _children.decode(body) == order:
         raise AlreadyRecorded(
             f"order {order.client_order_id!r} was recorded before and may have been sent: ask the venue"
@@ -82,27 +87,26 @@ def record(connection: Connection, token: int, order: ChildOrder) -> None:
     check_decision(connection, order)
     now_ns = time.time_ns()
     connection.execute(
-        insert(ORDERS).values(
-            client_order_id=order.client_order_id,
-            account_id=order.account_id,
-            body=msgspec.json.encode(order),
-            token=token,
-            recorded_ns=now_ns,
-            status=RECORDED,
-            is_open=True,
-            venue_order_id=-1,
-            filled_qty="0",
-            changed_ns=now_ns,
-        )
+        ADD_ORDER,
+        {
+            "client_order_id": order.client_order_id,
+            "account_id": order.account_id,
+            "body": msgspec.json.encode(order),
+            "token": token,
+            "recorded_ns": now_ns,
+            "status": RECORDED,
+            "is_open": True,
+            "venue_order_id": -1,
+            "filled_qty": "0",
+            "changed_ns": now_ns,
+        },
     )
 
 
 def check_decision(connection: Connection, order: ChildOrder) -> None:
     """Raise `UnknownDecision` unless the ledger decided on exactly this child order."""
-    query = select(AUDIT.c.number).where(
-        AUDIT.c.account_id == order.account_id, AUDIT.c.id == order.ledger_head
-    )
-    if order.ledger_head != GENESIS and connection.execute(query).first() is None:
+    told = {"account_id": order.account_id, "hash": order.ledger_head}
+    if order.ledger_head != GENESIS and connection.execute(ENTRY_WITH_HASH, told).first() is None:
         raise UnknownDecision(
             f"order {order.client_order_id!r} names an audit entry that account {order.account_id!r} lacks"
         )
@@ -118,24 +122,21 @@ def record_outcome(
     """Put down status, venue's id and filled quantity of a recorded order; what is older changes nothing."""
     hold(connection, token)
     status, venue_order_id, filled_qty = outcome
-    query = select(ORDERS).where(ORDERS.c.client_order_id == client_order_id).with_for_update()
-    row = connection.execute(query).first()
+    row = connection.execute(ORDER, {"client_order_id": client_order_id}).first()
     if row is None:
         raise UnknownDecision(f"order {client_order_id!r} was never recorded")
     is_open = status not in TERMINAL
     if (is_open and not row.is_open) or Decimal(filled_qty) < Decimal(row.filled_qty):
         return
-    connection.execute(
-        update(ORDERS)
-        .where(ORDERS.c.client_order_id == client_order_id)
-        .values(
-            status=status,
-            is_open=is_open,
-            venue_order_id=venue_order_id if venue_order_id >= 0 else row.venue_order_id,
-            filled_qty=filled_qty,
-            changed_ns=time.time_ns(),
-        )
-    )
+    values = {
+        "of_order": client_order_id,
+        "status": status,
+        "is_open": is_open,
+        "venue_order_id": venue_order_id if venue_order_id >= 0 else row.venue_order_id,
+        "filled_qty": filled_qty,
+        "changed_ns": time.time_ns(),
+    }
+    connection.execute(CHANGE_ORDER, values)
 
 
 def recorded(connection: Connection, account_id: str, *, open_only: bool, limit: int) -> list[RecordedOrder]:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, and_, delete, exists, func, or_, select, update
 
 from genesis.connectors.ledger.records import Outgoing
+from genesis.connectors.ledger.statements import ADD_OUTGOING, CHILD_BODIES, IS_CHILD, PUT_LATEST, UNSENT
 from genesis.connectors.ledger.tables import LATEST, ORDERS, OUTBOX
 from genesis.operators.account.outcomes import ChildOrder
 
@@ -30,9 +30,6 @@ REFUSED = "refused"
 """Key under which the newest refusal is kept."""
 
 _NUMBERS_AT_ONCE = 500  # SQLite takes 999 parameters where it is old
-
-
-_IS_CHILD = OUTBOX.c.client_order_id != text("''")  # spelt as in the index, which is used then
 
 
 class _Facts(msgspec.Struct, frozen=True):
@@ -83,24 +80,16 @@ def put(connection: Connection, account_id: str, outgoing: Sequence[Outgoing]) -
                 "ended": place.ended,
                 "body": each.body,
             }
-    connection.execute(insert(OUTBOX), rows)
+    connection.execute(ADD_OUTGOING, rows)
     if newest:
-        dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-        statement = dialect.insert(LATEST)
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["account_id", "topic", "key"], set_=dict(statement.excluded)
-            ),
-            list(newest.values()),
-        )
+        connection.execute(PUT_LATEST[connection.dialect.name], list(newest.values()))
 
 
 def unsent(connection: Connection, limit: int) -> list[Outgoing]:
     """Return the oldest rows that nobody has marked as sent."""
-    query = select(OUTBOX).where(~OUTBOX.c.sent).order_by(OUTBOX.c.number).limit(limit)
     return [
         Outgoing(topic=row.topic, id=row.id, body=row.body, number=row.number, account_id=row.account_id)
-        for row in connection.execute(query)
+        for row in connection.execute(UNSENT, {"most": limit})
     ]
 
 
@@ -144,14 +133,9 @@ def latest(connection: Connection, account_id: str, topic: str) -> list[bytes]:
 
 def decided(connection: Connection, order: ChildOrder) -> bool:
     """Say whether the outbox holds exactly this child order."""
-    query = select(OUTBOX.c.body).where(
-        OUTBOX.c.client_order_id == order.client_order_id,
-        _IS_CHILD,
-        OUTBOX.c.account_id == order.account_id,
-        OUTBOX.c.topic == CHILD_ORDERS,
-        OUTBOX.c.id == order.id,
-    )
-    return any(_children.decode(body) == order for body in connection.execute(query).scalars())
+    told = {"client_order_id": order.client_order_id, "account_id": order.account_id, "id": order.id}
+    bodies = connection.execute(CHILD_BODIES, told).scalars()
+    return any(_children.decode(body) == order for body in bodies)
 
 
 def pending(connection: Connection, account_id: str, action: str) -> list[ChildOrder]:
@@ -162,7 +146,7 @@ def pending(connection: Connection, account_id: str, action: str) -> list[ChildO
     same = ORDERS.c.client_order_id == OUTBOX.c.client_order_id
     done = exists().where(same) if action == "send" else exists().where(and_(same, ~ORDERS.c.is_open))
     query = select(OUTBOX.c.body).where(
-        _IS_CHILD,
+        IS_CHILD,
         OUTBOX.c.account_id == account_id,
         OUTBOX.c.topic == CHILD_ORDERS,
         OUTBOX.c.action == action,
