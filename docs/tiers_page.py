@@ -160,7 +160,7 @@ def _measures() -> str:
 - *Capital* is the equity: cash and positions at their marks. Deposits count as capital, never as profit:
   returns and drawdown are those of a share in the account (`performance`).
 - *A day* is one of UTC by the account's clock. *The last n days* are today and the n days before. *In the
-  tier* is since the day in which it was entered. {DAYS_MAX} days are kept.
+  tier* is since the day in which it was entered, however long ago. The calendar has {DAYS_MAX} days.
 - *Profitable days*: of the newest {tier_facts.PROFITABLE_OF_DAYS} closed days with a trade or a result; with
   fewer there is no answer.
 - *Violation*: an order that asked for more than the position cap, though it was refused.

@@ -12,8 +12,9 @@ parent, violation and override, once each (the fold knows repeats by their ids).
 and Sortino, `tier_facts.facts` what the tiers ask for. Time never runs backwards: an earlier time counts
 as the newest one. A note before the first ``observe`` counts in the first day.
 
-DAYS_MAX closed days are kept, the newest RECENT_DAYS_MAX as records, older ones encoded, so that a
-snapshot of the account does not grow dear.
+DAYS_MAX closed days are kept, the newest RECENT_DAYS_MAX in full, older ones as a line of the calendar, since
+the whole state is written with each step of the account. What the gates ask of older days of the tier is
+kept as a sum, `Tally`, which begins anew with the tier (`tally_from`, called by `tier_facts.summarised`).
 """
 
 from decimal import Decimal
@@ -26,10 +27,13 @@ DAYS_MAX = 400
 """Closed days that are kept; of more, the oldest is forgotten."""
 
 RECENT_DAYS_MAX = 31
-"""Closed days kept ready for use: every window of the gates is shorter."""
+"""Closed days kept in full: no window of the gates is longer."""
 
 NAMES_MAX = 64
 """Pairs, and strategies, that are counted one by one in a day; those of more are counted as ``other``."""
+
+TALLY_NAMES_MAX = 256
+"""… and in the older days of a tier."""
 
 CRASHES_MAX = 32
 """Crashes survived in a stress replay that are remembered by name."""
@@ -86,6 +90,27 @@ class Day(msgspec.Struct, array_like=True):
     strategies: dict[str, Decimal] = {}  # realised by strategy; "" is the trader
 
 
+class Past(msgspec.Struct, array_like=True):
+    """A line of the calendar: what is kept of an older day."""
+
+    day: int  # days since 1970-01-01
+    end: Decimal  # equity
+    pnl: Decimal  # quote asset
+    share: float  # … of the value at the day's start
+    trades: int
+
+
+class Tally(msgspec.Struct):
+    """Sums of the days in the tier that are no longer kept in full."""
+
+    first_day: int = 0  # in which the tier was entered; earlier days do not count
+    pairs: dict[str, Decimal] = {}  # realised by symbol
+    strategies: dict[str, Decimal] = {}
+    parents_big: int = 0
+    parents_sliced: int = 0
+    recovered: int = 0
+
+
 class Performance(msgspec.Struct):
     """All days of an account, and where it stands now."""
 
@@ -98,12 +123,13 @@ class Performance(msgspec.Struct):
     drawdown_deepest: float = 0.0  # since the peak
     today: Day = msgspec.field(default_factory=lambda: _day(0, ZERO, ONE))
     recent: list[Day] = []  # closed, oldest first
-    archive: list[bytes] = []  # closed before those, each encoded, oldest first
+    older: list[bytes] = []  # closed before those, each a `Past`, encoded, oldest first
+    tally: Tally = msgspec.field(default_factory=Tally)  # … and in the tier
     crashes: list[str] = []  # survived in a stress replay
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Day).decode
+_decode = msgspec.msgpack.Decoder(Past).decode
 
 
 def _day(day: int, equity: Decimal, value: Decimal) -> Day:
@@ -183,8 +209,35 @@ def _close(performance: Performance, day: int) -> None:
     performance.today = _day(day, performance.equity, performance.value)
     performance.today.drawdown = drawdown(performance)
     while len(performance.recent) > RECENT_DAYS_MAX:
-        performance.archive.append(_encode(performance.recent.pop(0)))
-    del performance.archive[: max(len(performance.archive) - (DAYS_MAX - RECENT_DAYS_MAX), 0)]
+        oldest = performance.recent.pop(0)
+        performance.older.append(_encode(_past(oldest)))
+        _tally(performance.tally, oldest)
+    del performance.older[: max(len(performance.older) - (DAYS_MAX - RECENT_DAYS_MAX), 0)]
+
+
+def _past(day: Day) -> Past:
+    return Past(day.day, day.end, pnl(day), return_of(day), day.trades)
+
+
+def _tally(tally: Tally, day: Day) -> None:
+    if day.day < tally.first_day:
+        return
+    for counted, more in ((tally.pairs, day.pairs), (tally.strategies, day.strategies)):
+        for name, realised in more.items():
+            _count(counted, name, realised, TALLY_NAMES_MAX)
+    tally.parents_big += day.parents_big
+    tally.parents_sliced += day.parents_sliced
+    tally.recovered += day.recovered
+
+
+def tally_from(performance: Performance, first_day: int) -> Tally:
+    """Return the sums of the older days in a tier that was entered on a day; begun anew for another one.
+
+    A tier is entered today, so no older day belongs to a new one.
+    """
+    if performance.tally.first_day != first_day:
+        performance.tally = Tally(first_day=first_day)
+    return performance.tally
 
 
 @exact
@@ -212,9 +265,9 @@ def transfer(performance: Performance, qty: Decimal) -> None:
             performance.value = performance.value_peak
 
 
-def days(performance: Performance) -> list[Day]:
+def calendar(performance: Performance) -> list[Past]:
     """Return the closed days, oldest first; older ones are decoded, so not for every event."""
-    return [*map(_decode, performance.archive), *performance.recent]
+    return [*map(_decode, performance.older), *map(_past, performance.recent)]
 
 
 def drawdown(performance: Performance) -> float:
@@ -268,8 +321,8 @@ def note_fee_asset(performance: Performance, realised: Decimal) -> None:
     performance.today.realised += realised
 
 
-def _count(counted: dict[str, Decimal], name: str, realised: Decimal) -> None:
-    known = name if name in counted or len(counted) < NAMES_MAX else OTHER
+def _count(counted: dict[str, Decimal], name: str, realised: Decimal, names_max: int = NAMES_MAX) -> None:
+    known = name if name in counted or len(counted) < names_max else OTHER
     counted[known] = on_grid(counted.get(known, ZERO) + realised)
 
 

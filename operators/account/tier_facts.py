@@ -1,7 +1,7 @@
 """Tier facts: what the tiers ask, answered from the days of an account.
 
-What closed days tell is worked out once for each, and kept by the caller as a `Summary` (it may be lost at
-any time: it is made of the days alone); today is added at every call, which costs microseconds.
+What closed days tell is worked out once a day, and kept by the caller as a `Summary` (it may be lost at any
+time: it is made of the days alone); today is added at every call, which costs microseconds.
 
 How the fold uses it, at each market record after `performance.observe`:
 ``summary = summarised(performance, standing, summary)``, then
@@ -19,11 +19,12 @@ from genesis.operators.account.money import ZERO, exact
 from genesis.operators.account.performance import (
     DAY_NS,
     Day,
+    Past,
     Performance,
+    calendar,
     day_of,
-    days,
-    pnl,
     return_of,
+    tally_from,
 )
 from genesis.operators.account.performance_figures import profits, sharpe, window_drawdown, window_high
 from genesis.operators.account.tier_gates import HEAVY_LOSS, Facts
@@ -72,6 +73,7 @@ class Summary(msgspec.Struct, kw_only=True):
     heavy_days: int = 0
 
 
+@exact
 def summarised(performance: Performance, standing: Standing, known: Summary | None = None) -> Summary:
     """Return the summary for today; the known one when it is still good."""
     today, entered_day = performance.today.day, day_of(standing.entered_ns)
@@ -81,25 +83,25 @@ def summarised(performance: Performance, standing: Standing, known: Summary | No
         standing.heavy_from,
     ):
         return known
-    closed = days(performance)
+    closed, older = performance.recent, tally_from(performance, entered_day)
     month = [day for day in closed if day.day >= today - MONTH_DAYS]
     tier = [day for day in closed if day.day >= entered_day]
     return Summary(
         today=today,
         entered_day=entered_day,
         heavy_from=standing.heavy_from,
-        profitable_days=_profitable(closed),
+        profitable_days=_profitable(calendar(performance)),
         violations=sum(day.violations for day in month if day.day >= today - VIOLATION_DAYS),
         executions=sum(day.executions for day in month),
         executions_fast=sum(day.executions_fast for day in month),
         drawdown_month=window_drawdown(month),
         high_month=window_high(month),
-        pairs=profits(tier, "pairs"),
-        strategies=profits(tier, "strategies"),
-        parents_big=sum(day.parents_big for day in tier),
-        parents_sliced=sum(day.parents_sliced for day in tier),
+        pairs=_added(older.pairs, profits(tier, "pairs")),
+        strategies=_added(older.strategies, profits(tier, "strategies")),
+        parents_big=older.parents_big + sum(day.parents_big for day in tier),
+        parents_sliced=older.parents_sliced + sum(day.parents_sliced for day in tier),
         uncorrelated=max((day.uncorrelated for day in month), default=0),
-        recovered=sum(day.recovered for day in tier),
+        recovered=older.recovered + sum(day.recovered for day in tier),
         impact_bps=max((day.impact_bps for day in month), default=0.0),
         sharpe=_sharpe(closed, today),
         overrides=sum(day.overrides for day in month),
@@ -107,9 +109,9 @@ def summarised(performance: Performance, standing: Standing, known: Summary | No
     )
 
 
-def _profitable(closed: list[Day]) -> float:
+def _profitable(closed: list[Past]) -> float:
     """Return the share of gains in the newest days with a result; NaN when there are too few."""
-    results = [pnl(day) for day in closed if day.trades or pnl(day)][-PROFITABLE_OF_DAYS:]
+    results = [day.pnl for day in closed if day.trades or day.pnl][-PROFITABLE_OF_DAYS:]
     if len(results) < PROFITABLE_OF_DAYS:
         return math.nan
     return sum(each > 0 for each in results) / PROFITABLE_OF_DAYS
@@ -170,7 +172,7 @@ def facts(performance: Performance, standing: Standing, summary: Summary, held: 
     )
 
 
-def _added(closed: Mapping[str, Decimal], today: Mapping[str, Decimal]) -> Mapping[str, Decimal]:
+def _added(closed: dict[str, Decimal], today: dict[str, Decimal]) -> dict[str, Decimal]:
     if not today:
         return closed
     return {name: closed.get(name, ZERO) + today.get(name, ZERO) for name in {**closed, **today}}

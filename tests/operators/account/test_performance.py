@@ -44,7 +44,7 @@ def observed(path: list[Decimal], step_ns: int = STEP_NS) -> Performance:
 
 
 def all_days(performance: Performance) -> list[Day]:
-    return [*days_of.days(performance), performance.today]
+    return [*performance.recent, performance.today]
 
 
 @settings(max_examples=80, deadline=None)
@@ -218,7 +218,7 @@ def test_notes_count_in_the_day_they_come() -> None:
     days_of.note_uncorrelated(performance, 4)
     days_of.note_uncorrelated(performance, 3)
     observe(performance, DAY_NS, Decimal(500))
-    (day,) = days_of.days(performance)
+    (day,) = performance.recent
     assert (day.trades, day.realised, day.fees) == (2, Decimal("1.01"), Decimal("0.2"))
     assert (day.pairs, day.strategies) == ({"BTCUSDT": 1}, {"": Decimal("1.5"), "pairs": Decimal("-0.5")})
     assert (day.executions, day.executions_fast) == (3, 2)
@@ -240,9 +240,12 @@ def test_everything_is_bounded() -> None:
     for day in range(DAYS_MAX + 50):
         observe(performance, day * DAY_NS, Decimal(500 + day))
     assert len(performance.recent) == RECENT_DAYS_MAX
-    kept = days_of.days(performance)
+    kept = days_of.calendar(performance)
     assert [day.day for day in kept] == list(range(49, DAYS_MAX + 49))
     assert [float(day.end) for day in kept] == [500.0 + day.day for day in kept]
+    assert [float(day.pnl) for day in kept] == [1.0] * DAYS_MAX
+    assert kept[-1].share == pytest.approx(1 / float(kept[-2].end))
+    assert len(msgspec.msgpack.encode(performance)) < 60_000
 
 
 @settings(max_examples=40, deadline=None)

@@ -129,6 +129,22 @@ def test_what_is_in_the_tier_begins_with_the_day_it_was_entered() -> None:
     assert known(performance, Standing(entered_ns=7 * DAY_NS)).sliced_orders == pytest.approx(2 / 3)
 
 
+def test_the_tier_is_summed_up_for_longer_than_its_days_are_kept() -> None:
+    performance, standing = Performance(), Standing(entered_ns=5 * DAY_NS)
+    for day in range(100):
+        observe(performance, day * DAY_NS, Decimal(1_000))
+        if day in {4, 5, 60, 99}:
+            days_of.note_fill(performance, f"A{day}", f"s{day}", Decimal(1), Decimal(0))
+            days_of.note_parent(performance, Decimal(300), day, 0.0)
+        found = known(performance, standing)
+    assert (found.profitable_pairs, found.profitable_strategies, found.sliced_orders) == (3, 3, 1.0)
+    entered = Standing(entered_ns=99 * DAY_NS)
+    assert known(performance, entered).profitable_pairs == 1
+    for day in range(100, 150):
+        observe(performance, day * DAY_NS, Decimal(1_000))
+        assert known(performance, entered).profitable_pairs == 1
+
+
 def test_the_trader_is_no_strategy_but_has_a_share() -> None:
     performance = run([0.0])
     for name, realised in (("", 60), ("pairs", 30), ("breakout", 30), ("carry", -20)):
