@@ -5,6 +5,7 @@ finds the order open in the ledger, asks the venue again and publishes the same 
 """
 
 import itertools
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -134,7 +135,7 @@ class Desk:
 
     def publish(self, key: str, body: Body) -> None:
         """Seal a body and hand it on."""
-        event_ns = self.clock.now_ns() or getattr(body, "venue_ns", 0)
+        event_ns = self.clock.now_ns() or getattr(body, "venue_ns", 0) or time.time_ns()
         event = signing.sealed(self.gateway_key, "gateway", self.account_id, key[:128], event_ns, body)
         self._recent.append(event)
         self.outlet.publish(event)

@@ -92,7 +92,7 @@ def _is_new(desk: Desk, event: AccountEvent) -> bool:
     name = f"{event.role}:{event.id}"
     if name in account.seen:
         return False
-    if event.event_ns <= account.seen_floor_ns.get(event.role, 0):
+    if event.event_ns <= account.seen_floor_ns.get(event.role, -1):
         desk.decide(event.kind, "TOO_OLD", "The command is older than those still remembered. Ask again.")
         return False
     account.seen[name] = event.event_ns
