@@ -7,13 +7,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import structlog
+
 from genesis.connectors.gateway import hosts, wire
 from genesis.connectors.gateway.clock import VenueClock
 from genesis.connectors.gateway.credentials import Credentials
 from genesis.connectors.gateway.limits import Cost, RateAccountant, parse_counts, parse_headers, parse_limits
 from genesis.connectors.gateway.link import Event, Link
+from genesis.connectors.gateway.polling import TRY_AGAIN_S, Poller
 from genesis.connectors.gateway.rest import Hearing, RestClient
 from genesis.connectors.gateway.venues import (
+    TERMINAL,
     ClockSkew,
     Listener,
     Rejected,
@@ -24,6 +28,8 @@ from genesis.connectors.gateway.venues import (
 )
 from genesis.operators.account.events import Execution, Listing
 from genesis.operators.account.outcomes import ChildOrder
+
+log = structlog.get_logger("gateway")
 
 TRADES_MOST = 1_000
 """Trades in one answer, as Binance has it."""
@@ -81,6 +87,8 @@ class BinanceVenue:
         self._tasks: list[asyncio.Task[None]] = []
         self._listener: Listener | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._poller: Poller | None = None
+        self._try_link_s = 0.0
         self.unreadable = 0
 
     async def connect(self, listener: Listener) -> None:
@@ -89,12 +97,45 @@ class BinanceVenue:
         self._listener, self._loop = listener, asyncio.get_running_loop()
         await self._sync_clock()
         self.accountant.learn(parse_limits((await self._ask_rest("exchangeInfo")).get("rateLimits", [])))
+        try:
+            self._link = link = await self._open_link()
+        except Unreachable as error:
+            log.warning("orders go by REST, and their reports are asked for", reason=str(error))
+            self._poller = Poller(self.order_status, listener.report)
+            works = [self._poller.run(), self._upgrade()]
+        else:
+            link.lost.add_done_callback(lambda done: self._tell_lost(link, done))
+            works = [self._pulse(link)]
+        self._tasks = [asyncio.create_task(each) for each in works]
+
+    async def _open_link(self) -> Link:
         link = Link(self._kind, self._places.websocket, self._credentials, self.clock.now_ms, self._receive)
         link.on_rate_limits = self._counted
         await link.open()
-        self._link = link
-        link.lost.add_done_callback(lambda done: self._tell_lost(link, done))
-        self._tasks = [asyncio.create_task(self._pulse(link))]
+        return link
+
+    async def _upgrade(self) -> None:
+        """Watch REST, and leave it for the WebSocket API once that is to be had."""
+        silent = 0
+        while True:
+            await asyncio.sleep(PULSE_EVERY_S)
+            try:
+                await self._sync_clock()
+                silent = 0
+            except Throttled as error:
+                self.throttled(error)
+            except TradingError:
+                silent += 1
+            is_back = False
+            if time.monotonic() > self._try_link_s:
+                self._try_link_s = time.monotonic() + TRY_AGAIN_S
+                with contextlib.suppress(TradingError):
+                    await (await self._open_link()).close()
+                    is_back = True
+            if self._listener is not None and (is_back or silent > 1):
+                reason = "the WebSocket API is back" if is_back else "no sign of life"
+                self._listener.lost(reason)
+                return
 
     async def close(self) -> None:
         """Leave."""
@@ -109,9 +150,10 @@ class BinanceVenue:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        link, self._link = self._link, None
+        link, self._link, self._poller = self._link, None, None
         if link is not None:
             await link.close()
+        self._try_link_s = time.monotonic() + TRY_AGAIN_S
 
     def _tell_lost(self, link: Link, done: asyncio.Future[str]) -> None:
         if self._listener is not None and link is self._link:
@@ -132,6 +174,8 @@ class BinanceVenue:
 
     async def place(self, order: ChildOrder) -> int:
         """Send an order; return the venue's id of it."""
+        if self._poller is not None:
+            self._poller.follow(order.symbol, order.client_order_id)
         answer = await self._call("order.place", wire.order_params(order))
         return int(answer["orderId"])
 
@@ -157,7 +201,10 @@ class BinanceVenue:
             if error.code == wire.NO_SUCH_ORDER:
                 return None
             raise
-        return wire.status_of(answer)
+        said = wire.status_of(answer)
+        if self._poller is not None and said.status not in TERMINAL:
+            self._poller.follow(symbol, client_order_id)
+        return said
 
     async def open_orders(self) -> list[Execution]:
         """Return every open order of the account."""

@@ -37,11 +37,6 @@ HOSTS: dict[Kind, Endpoints] = {
 }
 """The only addresses that are ever spoken to beyond loopback."""
 
-ALLOWED: dict[Kind, frozenset[str]] = {
-    kind: frozenset(urlsplit(url).hostname or "" for url in HOSTS.get(kind, ())) for kind in Kind
-}
-"""Allowed hosts by kind; none for the simulator, which is taken by number, and none for paper."""
-
 
 def simulator(url: str) -> Endpoints:
     """Return the addresses of a simulator.
@@ -54,12 +49,12 @@ def simulator(url: str) -> Endpoints:
     >>> simulator("http://127.0.0.1:8777").websocket
     'ws://127.0.0.1:8777/ws-api/v3'
     """
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         is_loopback = ip_address(parts.hostname or "").is_loopback
         port = parts.port
     except ValueError:
-        is_loopback, port = False, None
+        parts, is_loopback, port = urlsplit(""), False, None
     if parts.scheme != "http" or not is_loopback or parts.username or parts.path.strip("/") or parts.query:
         raise GateClosed(
             f"the simulator is reached at a loopback address like http://127.0.0.1:8777 only, was {url!r}"
@@ -110,8 +105,10 @@ def check(kind: Kind, url: str) -> None:
     GateClosed
         When the kind of venue does not allow the host, or not this scheme.
     """
-    parts = urlsplit(url)
     if kind is Kind.SIMULATOR:
-        simulator(f"http://{parts.netloc}")
-    elif parts.scheme not in ("https", "wss") or parts.hostname not in ALLOWED[kind] or parts.username:
-        raise GateClosed(f"{kind} may not speak to {parts.scheme}://{parts.hostname}")
+        scheme, _, place = url.partition("://")
+        allowed = simulator(f"http://{place.partition('/')[0]}") if scheme in ("http", "ws") else ()
+    else:
+        allowed = HOSTS.get(kind, ())
+    if url not in allowed:
+        raise GateClosed(f"{kind} may not speak to {url[:128]!r}: its addresses are fixed")

@@ -37,6 +37,11 @@ STATUSES = {
     "EXPIRED_IN_MATCH": "expired",
 }
 
+EXECUTION_TYPES = dict.fromkeys(
+    ("NEW", "CANCELED", "REPLACED", "REJECTED", "EXPIRED", "TRADE_PREVENTION"), False
+) | {"TRADE": True}
+"""Whether a report of each type is about a trade."""
+
 NO_SUCH_ORDER = -2013
 THROTTLES = frozenset({-1003, -1015, -1008, -1034})
 CLOCKS = frozenset({-1021})
@@ -136,7 +141,7 @@ def report_of(event: dict[str, Any]) -> Execution:
         When a field is missing or has the wrong form.
     """
     try:
-        is_trade = event["x"] == "TRADE"
+        is_trade = EXECUTION_TYPES[event["x"]]
         return Execution(
             client_order_id=str(event["C"] or event["c"]),
             venue_order_id=int(event["i"]),
