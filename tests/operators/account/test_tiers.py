@@ -1,139 +1,30 @@
-"""Tiers: nobody rises without every gate, everybody falls by the rules, once; limits are what they say."""
+"""Tiers: nobody rises without every gate; everybody falls by the rules, once for each reason."""
 
 import math
 from decimal import Decimal
 
-import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from genesis.operators.account import tier_table
 from genesis.operators.account.performance import DAY_NS
-from genesis.operators.account.tier_gates import DEMOTIONS, GATES, Facts, Tier
+from genesis.operators.account.tier_gates import GATES, Facts, Tier
 from genesis.operators.account.tier_table import HALVED_NS, HOUR_NS, TIERS
-from genesis.operators.account.tiers import (
-    Change,
-    Standing,
-    attempted,
-    attempts,
-    limits,
-    name_of,
-    progress,
-    standing_after,
+from genesis.operators.account.tiers import Standing, attempted, attempts, limits, progress, standing_after
+from tests.operators.account.tier_cases import (
+    ALMOST,
+    FAILING,
+    HOLD_NS,
+    LOSSES,
+    NOW_NS,
+    PASSING,
+    RISING,
+    UNKNOWN,
+    calm,
+    moves,
+    standing,
 )
-from genesis.operators.slicing.orders import Algorithm
-
-NOW_NS = 100 * DAY_NS
-HOLD_NS = next(rule.hold_ns for rule in DEMOTIONS if rule.code == "MOVING_TOGETHER")
-RISING = [Tier.SNIPER, Tier.HUNTER, Tier.STRATEGIST]
-
-PASSING = {
-    Tier.SNIPER: Facts(
-        equity=Decimal(2_000),
-        day=100,
-        days_in_tier=30.0,
-        profitable_days=0.6,
-        violations=0,
-        fast_executions=0.9,
-        drawdown_month=0.1,
-        profitable_pairs=3,
-    ),
-    Tier.HUNTER: Facts(
-        equity=Decimal(10_000),
-        day=100,
-        days_in_tier=45.0,
-        sliced_orders=0.95,
-        uncorrelated_pairs=5,
-        recovered_drawdowns=1,
-        impact_worst_bps=50.0,
-        sharpe=1.51,
-    ),
-    Tier.STRATEGIST: Facts(
-        equity=Decimal(50_000),
-        day=100,
-        days_in_tier=60.0,
-        profitable_strategies=3,
-        strategy_share_max=0.4,
-        crashes_survived=3,
-        overrides=0,
-    ),
-}
-"""Facts of each tier that are just enough."""
-
-FAILING = {
-    "DAYS_IN_TIER": {"days_in_tier": math.nextafter(30.0, 0.0)},
-    "PROFITABLE_DAYS": {"profitable_days": 0.55},
-    "NO_VIOLATION": {"violations": 1},
-    "FAST_EXECUTIONS": {"fast_executions": 0.8999},
-    "DRAWDOWN_MONTH": {"drawdown_month": 0.1001},
-    "PROFITABLE_PAIRS": {"profitable_pairs": 2},
-    "SLICED_ORDERS": {"sliced_orders": 0.9499},
-    "UNCORRELATED_PAIRS": {"uncorrelated_pairs": 4},
-    "RECOVERED_DRAWDOWN": {"recovered_drawdowns": 0},
-    "IMPACT": {"impact_worst_bps": 50.01},
-    "SHARPE": {"sharpe": 1.5},
-    "PROFITABLE_STRATEGIES": {"profitable_strategies": 2},
-    "STRATEGY_SHARE": {"strategy_share_max": 0.4001},
-    "STRESS_REPLAY": {"crashes_survived": 2},
-    "NO_OVERRIDE": {"overrides": 1},
-}
-"""Just not enough, by gate."""
-
-UNKNOWN = {
-    "PROFITABLE_DAYS": "profitable_days",
-    "FAST_EXECUTIONS": "fast_executions",
-    "DRAWDOWN_MONTH": "drawdown_month",
-    "SLICED_ORDERS": "sliced_orders",
-    "SHARPE": "sharpe",
-    "STRATEGY_SHARE": "strategy_share_max",
-}
-
-
-def standing(tier: Tier = Tier.SNIPER, **changed: object) -> Standing:
-    return msgspec.structs.replace(Standing(tier=tier, entered_ns=0), **changed)
-
-
-def calm(tier: Tier, **changed: object) -> Facts:
-    """Return facts that change nothing at a tier."""
-    equity = max(TIERS[tier].floor, Decimal(500))
-    return Facts(equity=equity, day=100)._replace(**changed)
-
-
-def moves(changes: list[Change]) -> list[tuple[str, str]]:
-    """Return kind and code of the changes, the guard's left out."""
-    return [(change.kind, change.code) for change in changes if change.code != "GUARD"]
-
-
-def test_the_table_is_that_of_the_requirements() -> None:
-    rows = [
-        (
-            name_of(each.tier),
-            each.floor,
-            each.ceiling,
-            each.daily_loss,
-            each.daily_loss_share,
-            each.drawdown_halt,
-            each.data_points_max,
-            each.guard_from,
-        )
-        for each in TIERS.values()
-    ]
-    assert rows == [
-        ("sniper", 500, 2_000, 25, None, 0.15, 3, 1_800),
-        ("hunter", 2_000, 10_000, 100, None, 0.15, 7, None),
-        ("strategist", 10_000, 50_000, 500, None, 0.15, None, None),
-        ("architect", 50_000, None, None, Decimal("0.02"), 0.15, None, None),
-    ]
-    unlocked = [set(each.algorithms) for each in TIERS.values()]
-    assert unlocked[0] == {"one"}
-    assert unlocked[1] == {"one", "twap", "pov", "iceberg"}
-    assert unlocked[2] == unlocked[3] == {each.name.lower() for each in Algorithm}
-    assert [each.strategies_max for each in TIERS.values()] == sorted(
-        each.strategies_max for each in TIERS.values()
-    )
-    assert list(TIERS) == list(GATES) == list(Tier)
 
 
 def test_the_gates_are_those_of_the_requirements() -> None:
@@ -212,14 +103,6 @@ def test_the_checklist_says_where_each_gate_stands() -> None:
     assert [line.passed for line in lines] == [True, True, True, True, False, True, True]
     assert all(line.sentence and line.sign in {">=", ">", "<=", "<"} for line in lines)
     assert progress(standing(Tier.ARCHITECT), Facts()) == []
-
-
-LOSSES = {"LOSS_DAY": {"loss_day": 0.1501}, "HEAVY_DAYS": {"heavy_days": 3}}
-ALMOST = {
-    "LOSS_DAY": {"loss_day": 0.15},
-    "HEAVY_DAYS": {"heavy_days": 2},
-    "MOVING_TOGETHER": {"moving_together": 0.8, "positions": 9},
-}
 
 
 @pytest.mark.parametrize("tier", list(Tier))
@@ -354,137 +237,6 @@ def test_two_reasons_at_once_demote_twice() -> None:
     assert (fallen.tier, len(moves(changes))) == (Tier.HUNTER, 2)
     poor, changes = standing_after(standing(Tier.ARCHITECT), calm(Tier.SNIPER), NOW_NS)
     assert (poor.tier, [code for _, code in moves(changes)]) == (Tier.SNIPER, ["CAPITAL"] * 3)
-
-
-CAPS = {Tier.SNIPER: 100, Tier.HUNTER: 500, Tier.STRATEGIST: 2_500, Tier.ARCHITECT: 5_000}
-
-
-@pytest.mark.parametrize("tier", list(Tier))
-def test_limits_of_each_tier(tier: Tier) -> None:
-    held = limits(standing(tier), Decimal(100_000), NOW_NS, day_start=Decimal(90_000))
-    assert held.daily_loss == {0: 25, 1: 100, 2: 500, 3: 1_800}[tier]
-    assert held.drawdown_halt == 0.15
-    assert held.position_max_notional == CAPS[tier]
-    assert held.position_min_notional == 10
-    assert held.algorithms == TIERS[tier].algorithms
-    assert [held.slices_min(Decimal(each)) for each in ("200", "200.01")] == [1, 3 if tier else 1]
-    assert (held.size_factor, held.reasons) == (1, ())
-    at_floor = limits(standing(tier), TIERS[tier].floor, NOW_NS)
-    assert at_floor.position_max_notional == TIERS[tier].floor * Decimal("0.05")
-
-
-@pytest.mark.parametrize("tier", RISING)
-def test_limits_are_halved_for_48_hours_to_the_nanosecond(tier: Tier) -> None:
-    risen, _ = standing_after(standing(tier), PASSING[tier], NOW_NS)
-    equity = PASSING[tier].equity
-    after = limits(risen, equity, NOW_NS + HALVED_NS)
-    for at_ns in (NOW_NS, NOW_NS + HALVED_NS - 1):
-        held = limits(risen, equity, at_ns)
-        assert held.daily_loss * 2 == after.daily_loss
-        assert held.position_max_notional * 2 == after.position_max_notional
-        assert held.drawdown_halt == after.drawdown_halt
-        assert held.reasons == ("PROMOTED",)
-    assert after.reasons == ()
-    fallen, _ = standing_after(risen, calm(tier, loss_day=0.2), NOW_NS + 1)
-    assert limits(fallen, equity, NOW_NS + 2).reasons[0] == "PROMOTED"
-
-
-@pytest.mark.parametrize(("losing_days", "factor"), [(0, 1), (1, 1), (2, "0.5"), (3, "0.5")])
-@pytest.mark.parametrize(("tilt_level", "tilt"), [(0, 1), (1, 1), (2, "0.5"), (3, "0.25"), (9, "0.25")])
-def test_losing_days_and_tilt_lower_sizes_and_multiply(losing_days, factor, tilt_level, tilt) -> None:
-    held = limits(standing(Tier.HUNTER), Decimal(8_000), NOW_NS, losing_days, tilt_level)
-    assert held.size_factor == Decimal(factor) * Decimal(tilt)
-    assert held.position_max_notional == 400 * held.size_factor
-    assert held.daily_loss == 100
-    assert ("LOSING_DAYS" in held.reasons, "TILT" in held.reasons) == (losing_days > 1, tilt_level > 1)
-
-
-@pytest.mark.parametrize(
-    ("equity", "most"), [("500", "10"), ("399", "10"), ("200", "10"), ("100", "5"), ("0", "0"), ("-5", "0")]
-)
-def test_factors_stop_at_ten_dollars_and_five_percent_is_the_most(equity: str, most: str) -> None:
-    held = limits(standing(halved_until_ns=NOW_NS + 1), Decimal(equity), NOW_NS, 2, 2)
-    assert held.position_max_notional == Decimal(most)
-
-
-EVERYTHING = Facts(
-    equity=Decimal(60_000),
-    profitable_days=0.9,
-    fast_executions=1.0,
-    drawdown_month=0.0,
-    profitable_pairs=9,
-    sliced_orders=1.0,
-    uncorrelated_pairs=9,
-    recovered_drawdowns=2,
-    sharpe=3.0,
-    profitable_strategies=4,
-    strategy_share_max=0.3,
-    crashes_survived=3,
-)
-"""Facts with which only time is lacking."""
-
-CHANGES = [
-    *({"equity": Decimal(equity)} for equity in (300, 600, 1_760, 1_850, 2_500, 8_900, 12_000, 44_999)),
-    *(changed for code, changed in FAILING.items() if code != "DAYS_IN_TIER"),
-    *LOSSES.values(),
-    *ALMOST.values(),
-    {"moving_together": 0.9, "positions": 4},
-    {"moving_together": math.nan, "positions": 4},
-    {"sharpe": math.nan},
-]
-
-
-class Accounts(RuleBasedStateMachine):
-    """A standing under any facts, any attempts, and any passing of time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now_ns = NOW_NS
-        self.standing, _ = standing_after(Standing(), Facts(equity=Decimal(500), day=100), self.now_ns)
-
-    @rule(wait_ns=st.sampled_from([1, HOUR_NS, DAY_NS, 31 * DAY_NS, 61 * DAY_NS]))
-    def wait(self, wait_ns: int) -> None:
-        self.now_ns += wait_ns
-
-    @rule(count=st.integers(1, 6))
-    def attempt(self, count: int) -> None:
-        for _ in range(count):
-            self.standing = attempted(self.standing, self.now_ns)
-
-    @rule(changed=st.lists(st.sampled_from(CHANGES), max_size=3))
-    def hear(self, changed: list[dict[str, float]]) -> None:
-        before, facts = self.standing, EVERYTHING
-        in_tier = (self.now_ns - before.entered_ns) / DAY_NS
-        for each in ({"day": self.now_ns // DAY_NS, "days_in_tier": in_tier}, *changed):
-            facts = facts._replace(**each)
-        after, changes = standing_after(before, facts, self.now_ns)
-        if after.tier > before.tier:
-            assert after.tier == before.tier + 1
-            assert all(line.passed for line in progress(before, facts))
-            assert facts.equity >= TIERS[after.tier].floor
-            assert after.halved_until_ns == self.now_ns + HALVED_NS
-        if after.tier < before.tier or after.entered_ns != before.entered_ns:
-            assert moves(changes)
-        steps = [change.after - change.before for change in changes]
-        assert before.tier + sum(steps) == after.tier
-        assert steps.count(1) <= 1
-        assert all(change.sentence.endswith(".") and "!" not in change.sentence for change in changes)
-        assert standing_after(after, facts, self.now_ns) == (after, [])
-        self.standing = msgspec.msgpack.decode(msgspec.msgpack.encode(after), type=Standing)
-        assert self.standing == after
-
-    @invariant()
-    def limits_are_within_the_tier(self) -> None:
-        for equity in map(Decimal, (0, 150, 1_900, 75_000)):
-            held = limits(self.standing, equity, self.now_ns, 2, 3)
-            full = limits(standing(self.standing.tier), equity, self.now_ns)
-            assert held.position_max_notional <= full.position_max_notional <= equity * Decimal("0.05")
-            assert held.daily_loss <= full.daily_loss
-            assert held.algorithms == TIERS[self.standing.tier].algorithms
-
-
-TestAccounts = Accounts.TestCase
-TestAccounts.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
 
 
 @given(st.lists(st.integers(0, 3 * DAY_NS), max_size=30), st.integers(0, 4 * DAY_NS))
