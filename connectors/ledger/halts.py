@@ -3,7 +3,7 @@
 It is a fence of a name of its own, so that whoever halts an account also has a number of it.
 """
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select, update
 
 from genesis.connectors.ledger import orders
 from genesis.connectors.ledger.tables import FENCES
@@ -19,10 +19,11 @@ def halt(connection: Connection, account_id: str) -> int:
 
 def is_halted(connection: Connection, account_id: str) -> bool:
     """Say whether an account is halted."""
-    query = select(FENCES.c.token).where(FENCES.c.name == _PREFIX + account_id)
+    query = select(FENCES.c.token).where(FENCES.c.name == _PREFIX + account_id, FENCES.c.token > 0)
     return connection.execute(query).first() is not None
 
 
 def lift(connection: Connection, account_id: str) -> None:
     """Lift a halt; none is fine, too."""
-    connection.execute(delete(FENCES).where(FENCES.c.name == _PREFIX + account_id))
+    # The row stays: fences are never removed, and a token below 1 is nobody's.
+    connection.execute(update(FENCES).where(FENCES.c.name == _PREFIX + account_id).values(token=0))

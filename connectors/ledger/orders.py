@@ -52,18 +52,23 @@ def take_fence(connection: Connection, name: str) -> int:
     return int(counted)
 
 
-def hold(connection: Connection, token: int) -> None:
-    """Keep the fence until the transaction ends.
+def hold(connection: Connection, token: int, account_id: str) -> None:
+    """Keep the fence of an account until the transaction ends.
 
     Raises
     ------
     FenceLost
         When a later holder has taken it.
+    UnknownDecision
+        When the token is of another account's fence.
     """
-    if connection.execute(HOLD_FENCE, {"token": token}).first() is None:
+    name = connection.execute(HOLD_FENCE, {"token": token}).scalar()
+    if name is None:
         raise FenceLost(
             f"another gateway has taken over (token {token} is void): this one sends nothing any more"
         )
+    if name != account_id:
+        raise UnknownDecision(f"the gateway of account {name!r} has nothing to do with {account_id!r}")
 
 
 def record(connection: Connection, token: int, order: ChildOrder) -> None:
@@ -74,7 +79,7 @@ def record(connection: Connection, token: int, order: ChildOrder) -> None:
     FenceLost, UnknownDecision, AlreadyRecorded
         See `Ledger.record_order`.
     """
-    hold(connection, token)
+    hold(connection, token, order.account_id)
     if order.action != "send":
         raise ValueError(f"ledger: only orders that are sent are recorded, was {order.action!r}")
     body = connection.execute(ORDER_BODY, {"client_order_id": order.client_order_id}).scalar()
@@ -120,11 +125,11 @@ def record_outcome(
     connection: Connection, token: int, client_order_id: str, outcome: tuple[str, int, str]
 ) -> None:
     """Put down status, venue's id and filled quantity of a recorded order; what is older changes nothing."""
-    hold(connection, token)
     status, venue_order_id, filled_qty = outcome
     row = connection.execute(ORDER, {"client_order_id": client_order_id}).first()
     if row is None:
         raise UnknownDecision(f"order {client_order_id!r} was never recorded")
+    hold(connection, token, row.account_id)
     is_open = status not in TERMINAL
     if (is_open and not row.is_open) or Decimal(filled_qty) < Decimal(row.filled_qty):
         return
@@ -165,7 +170,7 @@ def _recorded(row: "Row[tuple[object, ...]]") -> RecordedOrder:
 
 def record_trade(connection: Connection, token: int, account_id: str, symbol: str, trade_id: int) -> None:
     """Put down the newest trade that was handed on; an older one changes nothing."""
-    hold(connection, token)
+    hold(connection, token, account_id)
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     statement = dialect.insert(TRADES).values(account_id=account_id, symbol=symbol, trade_id=trade_id)
     connection.execute(

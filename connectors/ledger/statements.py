@@ -44,7 +44,7 @@ SWAP_ACCOUNT: Update = (
 
 HOLD_FENCE = (
     select(FENCES.c.name)
-    .where(FENCES.c.token == bindparam("token"), FENCES.c.name != COUNTER)
+    .where(FENCES.c.token == bindparam("token"), FENCES.c.token > 0, FENCES.c.name != COUNTER)
     .with_for_update(read=True)
 )
 """In PostgreSQL the row stays locked until the transaction ends; SQLite has locked everything by then."""

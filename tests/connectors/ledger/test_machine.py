@@ -19,6 +19,7 @@ from genesis.connectors.ledger import (
     LedgerConflict,
     Outgoing,
     UnknownDecision,
+    engine,
 )
 from genesis.connectors.ledger.records import TERMINAL
 from genesis.operators.account.audit import Head
@@ -117,27 +118,29 @@ class LedgerMachine(RuleBasedStateMachine):
         self.fences[name] = token
         self.tokens.append((name, token))
 
-    def token(self, which: int) -> tuple[int, bool]:
-        """Return one of the tokens there ever were, and whether it still holds."""
+    def token(self, which: int, account_id: str) -> tuple[int, type[Exception] | None]:
+        """Return one of the tokens there ever were, and what it leads to for an account."""
         if not self.tokens:
-            return 1, False
+            return 1, FenceLost
         name, token = self.tokens[-1 - which % min(3, len(self.tokens))]
-        return token, self.fences[name] == token
+        if self.fences[name] != token:
+            return token, FenceLost
+        return token, None if name == account_id else UnknownDecision
 
     @rule(process=st.sampled_from("ab"), which=whichever, order=whichever, forged=st.booleans())
     def record_order(self, process: str, which: int, order: int, forged: bool) -> None:
         if not self.decided:
             return
-        token, holds = self.token(which)
         name = sorted(self.decided)[order % len(self.decided)]
         wanted = self.decided[name]
+        token, wrong = self.token(which, wanted.account_id)
         if forged:
             wanted = child(
                 0, Head(), id=wanted.id, client_order_id=name, qty="9", account_id=wanted.account_id
             )
         ledger = self.ledgers[process]
-        if not holds:
-            with pytest.raises(FenceLost):
+        if wrong is not None:
+            with pytest.raises(wrong):
                 ledger.record_order(token, wanted)
         elif forged:
             with pytest.raises(UnknownDecision):
@@ -157,11 +160,15 @@ class LedgerMachine(RuleBasedStateMachine):
         filled=st.sampled_from(["0", "0.0", "0.0005", "0.001"]),
     )
     def record_outcome(self, process: str, which: int, order: int, status: str, filled: str) -> None:
-        token, holds = self.token(which)
-        name = sorted(self.recorded)[order % len(self.recorded)] if self.recorded else "nobody"
         ledger = self.ledgers[process]
-        if not holds or not self.recorded:
-            with pytest.raises(FenceLost if not holds else UnknownDecision):
+        if not self.recorded:
+            with pytest.raises(UnknownDecision):
+                ledger.record_outcome(1, "nobody", status, 5, filled)
+            return
+        name = sorted(self.recorded)[order % len(self.recorded)]
+        token, wrong = self.token(which, self.decided[name].account_id)
+        if wrong is not None:
+            with pytest.raises(wrong):
                 ledger.record_outcome(token, name, status, 5, filled)
             return
         ledger.record_outcome(token, name, status, 5, filled)
@@ -171,9 +178,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(process=st.sampled_from("ab"), which=whichever, account_id=accounts, trade_id=st.integers(0, 9))
     def record_trade(self, process: str, which: int, account_id: str, trade_id: int) -> None:
-        token, holds = self.token(which)
-        if not holds:
-            with pytest.raises(FenceLost):
+        token, wrong = self.token(which, account_id)
+        if wrong is not None:
+            with pytest.raises(wrong):
                 self.ledgers[process].record_trade(token, account_id, "BTCUSDT", trade_id)
             return
         self.ledgers[process].record_trade(token, account_id, "BTCUSDT", trade_id)
@@ -202,6 +209,13 @@ class LedgerMachine(RuleBasedStateMachine):
         number = self.heads[account_id].number
         assert ledger.audit_entries(account_id, limit=10_000) == entries(Head(), number, account_id)
         assert ledger.audit_report(account_id).faults == [] or self.versions[account_id] == 0
+
+
+@pytest.fixture(autouse=True)
+def _without_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is killed here, so nothing has to be on the disk; `test_crash` has that."""
+    hasty = tuple(each.replace("synchronous=FULL", "synchronous=OFF") for each in engine.PRAGMAS)
+    monkeypatch.setattr(engine, "PRAGMAS", hasty)
 
 
 TestLedger = LedgerMachine.TestCase

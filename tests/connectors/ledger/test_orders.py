@@ -124,17 +124,45 @@ def test_a_later_gateway_stops_the_earlier_one_in_everything_it_writes(ledger: L
     assert ledger.last_trade_ids(ACCOUNT) == {}
 
 
-def test_fences_of_different_names_are_apart_and_made_up_tokens_are_void(ledger: Ledger) -> None:
+def test_a_token_is_worth_nothing_for_another_account_and_made_up_ones_are_void(ledger: Ledger) -> None:
     _, order = decided(ledger, Head(), 1)
-    first, second = ledger.take_fence("first"), ledger.take_fence("second")
-    assert first != second
-    for token in (0, -1, -first, second + 1, 10**12):
-        with pytest.raises(FenceLost):
+    mine, other = ledger.take_fence(ACCOUNT), ledger.take_fence("second")
+    assert mine != other
+    for token in (0, -1, -mine, other + 1, 10**12):
+        with pytest.raises(FenceLost, match="void"):
             ledger.record_order(token, order)
-    ledger.record_trade(first, ACCOUNT, "BTCUSDT", 5)
-    ledger.record_order(second, order)
+    with pytest.raises(UnknownDecision, match="nothing to do with 'main'"):
+        ledger.record_order(other, order)
+    with pytest.raises(UnknownDecision):
+        ledger.record_trade(other, ACCOUNT, "BTCUSDT", 5)
+    ledger.record_order(mine, order)
+    with pytest.raises(UnknownDecision):
+        ledger.record_outcome(other, order.client_order_id, "filled", 1, "1")
     with pytest.raises(ValueError, match="must have a name"):
         ledger.take_fence("")
+
+
+def test_a_halt_voids_the_token_of_the_gateway_until_it_is_lifted(ledger: Ledger, url: str) -> None:
+    _, order = decided(ledger, Head(), 1)
+    token = ledger.take_fence(ACCOUNT)
+    with Ledger.open(url) as switch:
+        number = switch.halt(ACCOUNT)
+    assert ledger.is_halted(ACCOUNT)
+    assert not ledger.is_halted("second")
+    with pytest.raises(FenceLost):
+        ledger.record_order(token, order)
+    with pytest.raises(UnknownDecision):
+        ledger.record_order(number, order)
+    with Ledger.open(url) as switch:
+        switch.lift_halt(ACCOUNT)
+        switch.lift_halt("second")
+    assert not ledger.is_halted(ACCOUNT)
+    with pytest.raises(FenceLost):
+        ledger.record_order(0, order)
+    ledger.halt(ACCOUNT)
+    assert ledger.is_halted(ACCOUNT)
+    ledger.lift_halt(ACCOUNT)
+    ledger.record_order(ledger.take_fence(ACCOUNT), order)
 
 
 def test_many_gateways_at_once_record_each_order_once(ledger: Ledger, url: str) -> None:
