@@ -155,7 +155,7 @@ class Gateway:
         while not stopping.is_set() and not self._lost:
             self._watch()
             is_confirmed = desk.confirm()
-            if not await self.sender.resolve() or not await self.sender.settle_lacking():
+            if not await self.sender.resolve() or not await self.sender.settle():
                 self._on_lost("the venue does not answer")
                 break
             if self._must_cancel:

@@ -183,8 +183,9 @@ class Link:
             return answer.get("result")
         if not isinstance(error, dict) or "code" not in error:
             raise Unknown(f"the SDK could not make sense of the answer: {str(error)[:64]!r}")
-        until_ms = (error.get("data") or {}).get("retryAfter", 0)
-        wait_s = max(until_ms - self._now_ms(), 0) / 1e3 if until_ms else 0.0
+        more = error.get("data") or {}
+        until_ms = more.get("retryAfter", 0)  # a time by the clock of the venue's own server
+        wait_s = max(until_ms - more.get("serverTime", self._now_ms()), 0) / 1e3 if until_ms else 0.0
         status = 418 if error["code"] == -1003 and "banned" in str(error.get("msg")) else 0
         raise wire.error_of(status, int(error["code"]), str(error.get("msg", "")), wait_s)
 

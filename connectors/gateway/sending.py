@@ -36,6 +36,15 @@ at-least-once delivery but a replay."""
 DELIVERED_MAX = 10_000
 """Most child orders of which it is remembered that the log has brought them."""
 
+REPORT_WITHIN_S = 2.0
+"""A report of an accepted order that takes longer than this is taken for lost, and asked for."""
+
+TRADES_AGAIN_S = 1.0
+"""Pause between two questions for the same missing trades."""
+
+LOOK_AGAIN_S = 30.0
+"""So often each open order is asked for, in case the venue forgot to tell."""
+
 DUPLICATE = "Duplicate order sent."
 
 
@@ -132,7 +141,7 @@ class Sender:
         if wait_s > 0.0:
             return self._later(wait_s)
         tracked.move(Phase.SENT)
-        tracked.recorded_s = desk.now_s()
+        tracked.recorded_s = tracked.heard_s = desk.now_s()
         tracked.sent_ns = desk.clock.now_ns()
         tracked.wire_ms = max(tracked.sent_ns - order.event_ns, 0) / 1e6
         try:
@@ -210,10 +219,18 @@ class Sender:
             self._fail(tracked, "rejected", "the venue never received it")
         return True
 
-    async def settle_lacking(self) -> bool:
-        """Fetch the trades that reports have shown to be missing; False when the venue is gone."""
-        desk = self._desk
-        for tracked in desk.tracker.lacking():
+    async def settle(self) -> bool:
+        """Ask for what the venue did not tell: missing trades, lost reports; False when it is gone."""
+        desk, now_s = self._desk, self._desk.now_s()
+        if now_s < self.wait_until_s:
+            return True
+        silent = [
+            each for each in desk.tracker.in_phase(Phase.SENT) if now_s - each.heard_s > REPORT_WITHIN_S
+        ]
+        silent += [each for each in desk.tracker.in_phase(Phase.OPEN) if now_s - each.heard_s > LOOK_AGAIN_S]
+        lacking = [each for each in desk.tracker.lacking() if now_s - each.asked_s > TRADES_AGAIN_S]
+        for tracked in (*lacking, *silent):
+            tracked.heard_s = tracked.asked_s = now_s
             order = tracked.order
             try:
                 said = await desk.venue.order_status(order.symbol, order.client_order_id)

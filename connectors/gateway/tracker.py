@@ -56,6 +56,8 @@ class Tracked:
     reported_qty: Decimal = Decimal(0)  # filled quantity as the venue says
     trades: set[int] = field(default_factory=set)
     recorded_s: float = 0.0  # monotonic clock; when it may have been sent last
+    heard_s: float = 0.0  # monotonic clock; when it was sent, or asked for because nothing was told
+    asked_s: float = 0.0  # monotonic clock; when its trades were asked for
     sent_ns: int = 0
     wire_ms: float = 0.0
 
@@ -96,7 +98,7 @@ class Tracker:
 
     def add(self, order: ChildOrder, now_s: float, venue_order_id: int = -1) -> Tracked:
         """Begin to follow an order whose id is in the ledger."""
-        tracked = Tracked(order, recorded_s=now_s, venue_order_id=venue_order_id)
+        tracked = Tracked(order, recorded_s=now_s, heard_s=now_s, venue_order_id=venue_order_id)
         self._orders[order.client_order_id] = tracked
         return tracked
 

@@ -258,7 +258,7 @@ def test_a_second_gateway_fences_the_first_off() -> None:
         session.book.token = 2
         session.decide(1)
         with pytest.raises(FenceLost):
-            await session.until(lambda: session.task.done())
+            await session.until(session.task.done)
             session.task.result()
         assert session.venue.placed == []
 
