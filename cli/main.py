@@ -40,6 +40,7 @@ MODULES = {
     "kill": "kill",
     "sql": "sql",
     "topics": "topics",
+    "correlation": "correlation",
     "positions": "positions",
     "orders": "orders",
     "pnl": "pnl",

@@ -258,7 +258,7 @@ def compile_kernels() -> None:
     told = market_join.Contribution(0, folded.closed_ns, folded.quiet_ns, folded.samples, folded.gaps)
     market_join.fold(market_join.new_join(1, (0,)), [told])
     standings.fold(standings.no_standings(1), [standings.Told(0, 0, np.zeros(1, standings.CANDIDATE))])
-    pairs_fold.warm_up()
+    pairs_fold.compile_kernels()
 
 
 def recovery(settings: Settings) -> RecoveryConfig:

@@ -234,7 +234,7 @@ def step(pairs: Pairs, log_price: Floats, stale: Bools, cell: int, end_ns: int) 
     return pairs._replace(hedge=hedge, zscore=zscore, reversion=reversion, signals=signals), rows
 
 
-def warm_up() -> None:
+def compile_kernels() -> None:
     """Compile the kernels, or load them from their cache, before the first cell waits for them."""
     one = (np.array([0]), np.array([1]))
     pairs = followed(no_pairs(parameters(step_cells=1)), one, STAT_ARB.empty(1), np.ones(2, np.bool_))

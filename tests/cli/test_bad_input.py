@@ -108,7 +108,7 @@ def test_sql_that_is_not_sql_is_refused_in_the_stores_words(tmp_path: Path) -> N
 
 
 def test_every_command_has_examples_in_its_help() -> None:
-    for command in ("up", "replay", "tui", "venue", "record", "sql", "topics", "doctor"):
+    for command in ("up", "replay", "tui", "venue", "record", "sql", "topics", "correlation", "doctor"):
         result = run(command, "--help")
         assert result.returncode == 0, command
         assert "xample" in result.stdout, command
