@@ -100,6 +100,14 @@ class Step(NamedTuple):
     diffs: list[SyntheticDiff]
 
 
+START_NS = 1_723_161_254_000_000_000
+"""When a market begins that is not told otherwise."""
+
+_ID_NS = 100_000
+"""A market that begins later has ids so much higher, one for each of these: those of a market that is started
+again go on above the old ones, as a venue's do, and are no repeats to anybody."""
+
+
 @dataclass(frozen=True)
 class SyntheticParameters:
     """What a synthetic market depends on.
@@ -124,7 +132,7 @@ class SyntheticParameters:
     symbols: int = 20
     seed: int = 1
     rate_hz: float = 1_000.0
-    start_ns: int = 1_723_161_254_000_000_000
+    start_ns: int = START_NS
 
     def __post_init__(self) -> None:
         if not 1 <= self.symbols <= len(LISTINGS):
@@ -186,12 +194,12 @@ class _Book:
         "update_id",
     )
 
-    def __init__(self, listing: Listing, index: int) -> None:
+    def __init__(self, listing: Listing, index: int, first_id: int) -> None:
         self.listing = listing
         self.grid = max(1, round(listing.price * _GRID_BPS * 1e-4 * E8 / listing.tick_e8))
         self.salt = 7_919 * index
-        self.update_id = self.diff_id = 1_000_000_000 * (index + 1)
-        self.trade_id = 10_000_000 * (index + 1)
+        self.update_id = self.diff_id = 1_000_000_000 * (index + 1) + first_id
+        self.trade_id = 10_000_000 * (index + 1) + first_id
         notional = 6_000.0 * listing.activity**0.5
         self.typical_steps = max(20.0, notional / listing.price * E8 / listing.step_e8)
         cell = self.cell(listing.price)
@@ -259,7 +267,8 @@ class SyntheticMarket:
         self._rng = np.random.default_rng(parameters.seed)
         self._uniforms = _uniforms(np.random.default_rng((parameters.seed, 1)))
         self._sizes = _sizes(np.random.default_rng((parameters.seed, 2)))
-        self._books = [_Book(listing, index) for index, listing in enumerate(listings)]
+        first_id = max(parameters.start_ns - START_NS, 0) // _ID_NS
+        self._books = [_Book(listing, index, first_id) for index, listing in enumerate(listings)]
         self._fair_cells = [book.cell(book.listing.price) for book in self._books]
         self._groups = np.array([listing.group for listing in listings])
         loading = np.array([listing.loading for listing in listings])

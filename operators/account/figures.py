@@ -89,8 +89,7 @@ def on_clock(desk: Desk) -> None:
     if not account.is_open:
         return
     marks = prices(account)
-    if account.portfolio.unpriced:
-        performance.transfer(account.performance, portfolio.value_unpriced(account.portfolio, marks))
+    performance.transfer(account.performance, portfolio.mark(account.portfolio, marks))
     closed = performance.observe(
         account.performance, account.now_ns, portfolio.equity(account.portfolio, marks)
     )

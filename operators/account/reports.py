@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from genesis.operators.account import execution, figures, performance, portfolio, settlement
+from genesis.operators.account.commands import CLOSING
 from genesis.operators.account.desk import SIDES, Desk
 from genesis.operators.account.events import Execution, PermitRefused, VenueBalances, VenueLink
 from genesis.operators.account.money import ONE, ZERO, AmountError, down_to, text
@@ -112,9 +113,9 @@ def _ended(desk: Desk, working: Working) -> None:
     account = desk.account
     if working.filled <= ZERO:
         return
-    notional = working.qty * working.arrival_price
-    cost_bps = execution.reference(working)
-    performance.note_parent(account.performance, notional, working.children, cost_bps)
+    if working.strategy != CLOSING:  # what closes a position goes in one piece, whatever it costs
+        notional, cost_bps = working.qty * working.arrival_price, execution.reference(working)
+        performance.note_parent(account.performance, notional, working.children, cost_bps)
     position = account.portfolio.positions.get(working.symbol)
     if working.side == BUY and working.stop_ppm and position is not None:
         rules = account.rules[working.symbol]
