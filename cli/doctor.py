@@ -188,6 +188,36 @@ def store(settings: Settings) -> Finding:
     return Finding("store", State.GOOD, f"the embedded engine starts (ClickHouse {version})")
 
 
+def keys(settings: Settings) -> Finding:
+    """Check that the keys are there, and nobody else's."""
+    from genesis.connectors import keys as files
+
+    folder = files.folder_of(settings)
+    if not folder.exists():
+        return Finding("keys", State.GOOD, f"none yet at {folder}; `genesis up` makes them")
+    try:
+        found = files.open_keys(settings)
+    except files.KeysError as error:
+        return Finding("keys", State.BAD, str(error), "nothing is signed with such keys")
+    return Finding("keys", State.GOOD, f"{len(found)} at {folder}, closed to others")
+
+
+def ledger(settings: Settings) -> Finding:
+    """Check that the ledger can be read."""
+    from genesis.connectors.ledger import LedgerError, NoLedger, open_ledger
+
+    try:
+        with open_ledger(settings, create=False) as opened:
+            accounts = opened.accounts()
+            where = opened.where
+    except NoLedger:
+        return Finding("ledger", State.GOOD, "none yet; `genesis up` makes it")
+    except LedgerError as error:
+        return Finding("ledger", State.BAD, str(error), "`genesis audit verify` says more")
+    told = f"accounts: {', '.join(accounts)}" if accounts else "no account yet"
+    return Finding("ledger", State.GOOD, f"{where}, {told}")
+
+
 def terminal(_settings: Settings) -> Finding:
     """Check that the dashboard has room."""
     if not sys.stdout.isatty():
@@ -208,6 +238,8 @@ CHECKS: tuple[Callable[[Settings], Finding], ...] = (
     ports,
     kafka,
     store,
+    keys,
+    ledger,
     terminal,
 )
 

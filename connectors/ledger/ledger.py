@@ -68,6 +68,11 @@ class Ledger:
         """
         return cls(Database(url, create=create), audit_key, anchor)
 
+    @property
+    def where(self) -> str:
+        """Where the ledger is, for people: it has no password."""
+        return self._database.where
+
     def close(self) -> None:
         """Let go of the database. What was committed stays."""
         self._database.close()

@@ -12,7 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from genesis.cli import audit, main, orders, pnl, positions, why
+from genesis.cli import audit, doctor, main, orders, pnl, positions, why
 from genesis.cli.errors import CommandError
 from genesis.connectors import keys, settings
 from genesis.connectors.ledger import Ledger, LedgerError, NoLedger, Outgoing, Saved, open_ledger
@@ -260,6 +260,21 @@ def test_a_ledger_without_an_account_is_calm(data: Path) -> None:
     with pytest.raises(CommandError, match="nobody has traded yet"):
         said("positions")
     assert "nothing to verify" in said("audit", "verify")
+
+
+def test_the_doctor_looks_at_keys_and_ledger(data: Path, request: pytest.FixtureRequest) -> None:
+    configured = settings.read()
+    for check in (doctor.keys, doctor.ledger):
+        assert (check(configured).state, "none yet" in check(configured).found) == (doctor.State.GOOD, True)
+    request.getfixturevalue("written")
+    assert "7 at" in doctor.keys(configured).found
+    assert "accounts: main" in doctor.ledger(configured).found
+    (data / "keys" / "audit.key").chmod(0o644)
+    assert doctor.keys(configured).state is doctor.State.BAD
+    for file in (data / "ledger").iterdir():  # the write-ahead log has everything as well
+        file.unlink()
+    (data / "ledger" / "ledger.db").write_bytes(b"no database" * 1_000)
+    assert doctor.ledger(configured).state is doctor.State.BAD
 
 
 def test_the_failures_of_ledger_and_keys_are_sentences_on_the_command_line(data: Path) -> None:
