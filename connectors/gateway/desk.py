@@ -161,7 +161,7 @@ class Desk:
         )
         self.book.refused_permit(self.account_id, order.client_order_id[:64], code, detail)
         self.publish(
-            f"refused:{origin}",
+            f"refused:{origin or order.id}",
             PermitRefused(client_order_id=order.client_order_id[:64], code=code, detail=detail[:1_000]),
         )
 
