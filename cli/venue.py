@@ -19,6 +19,7 @@ from genesis.connectors.venue.player import State
 from genesis.connectors.venue.server import DEFAULT_PORT, VenueOptions, VenueServer
 from genesis.connectors.venue.trading.accounts import AccountsError
 from genesis.connectors.venue.trading.desk import TradingOptions
+from genesis.connectors.venue.trading.journal import JournalError
 from genesis.operators.synthetic_market import SyntheticParameters
 
 PROGRESS_S = 1.0
@@ -29,6 +30,10 @@ Accounts = Annotated[
     typer.Option(
         metavar="FILE", help="Accounts that may trade; made, with one account, when it is not there."
     ),
+]
+Kept = Annotated[
+    Path | None,
+    typer.Option("--state", metavar="FILE", help="Keep orders and balances for the next start."),
 ]
 Latency = Annotated[float, typer.Option(min=0.0, metavar="MS", help="From an order's arrival to its effect.")]
 Jitter = Annotated[float, typer.Option(min=0.0, metavar="MS", help="At most so much more latency.")]
@@ -67,6 +72,7 @@ def venue(
     ] = None,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Start at once, listeners or not.")] = False,
     accounts: Accounts = None,
+    state: Kept = None,
     latency: Latency = 2.0,
     jitter: Jitter = 1.0,
     fault: Annotated[
@@ -111,7 +117,7 @@ def venue(
             speed=timed,
             wait_for=waited,
             faults=tuple(map(parse_fault, fault or ())),
-            trading=TradingOptions(accounts, latency, jitter, seed),
+            trading=TradingOptions(accounts, latency, jitter, seed, state),
         )
     except FaultError as error:
         raise CommandError(f"{error}. `genesis venue --fault help` lists all") from None
@@ -119,7 +125,7 @@ def venue(
         raise CommandError(str(error)) from None
     try:
         status = asyncio.run(_run(chosen))
-    except (FaultError, AccountsError) as error:
+    except (FaultError, AccountsError, JournalError) as error:
         raise CommandError(str(error)) from None
     raise typer.Exit(status)
 

@@ -76,7 +76,7 @@ class Calls:
         """Cancel all open orders of a symbol."""
         symbol = self._exchange.known(parameters.needed("symbol")).symbol
         parameters.finish()
-        orders = self._exchange.open_orders(account, symbol)
+        orders = self._exchange.register.open_orders(account, symbol)
         if not orders:
             raise _unknown_order()
         return [self._exchange.cancel(order) for order in orders]
@@ -160,7 +160,7 @@ class Calls:
         parameters.finish()
         if symbol is not None:
             self._exchange.known(symbol)
-        return [order.json() for order in self._exchange.open_orders(account, symbol)]
+        return [order.json() for order in self._exchange.register.open_orders(account, symbol)]
 
     def all_orders(self, account: Account, parameters: Parameters) -> object:
         """Return the orders of a symbol, open or not."""
@@ -272,7 +272,7 @@ class Calls:
         if order_id is None and not client_order_id:
             text = f"Param '{client_name}' or '{id_name}' must be sent, but both were empty/null!"
             raise ApiError(-1102, text)
-        return self._exchange.find(account, symbol, order_id, client_order_id)
+        return self._exchange.register.find(account, symbol, order_id, client_order_id)
 
 
 class Call(NamedTuple):

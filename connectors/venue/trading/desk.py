@@ -24,6 +24,7 @@ from genesis.connectors.venue.source import Kind, Message
 from genesis.connectors.venue.trading.accounts import Account
 from genesis.connectors.venue.trading.exchange import Exchange
 from genesis.connectors.venue.trading.filters import SymbolRules
+from genesis.connectors.venue.trading.journal import Journal
 from genesis.operators.order_matching import Level, Side
 from genesis.operators.records import Market
 
@@ -40,6 +41,7 @@ class TradingOptions(NamedTuple):
     latency_ms: float = 2.0  # from arrival to effect, source time
     jitter_ms: float = 1.0  # at most so much more
     seed: int = 1  # of the jitter
+    state_file: Path | None = None  # where orders and balances are kept for the next start
 
 
 class _Trade(msgspec.Struct):
@@ -64,7 +66,8 @@ class Desk:
         }
         self.accounts = list(accounts)
         self.by_key = {account.api_key: account for account in self.accounts}
-        self.exchange = Exchange(rules, self.accounts, self)
+        self.journal = Journal(options.state_file) if options.state_file else None
+        self.exchange = Exchange(rules, self.accounts, self, self.journal)
         self.skew_ms = 0.0  # of the clock, by a fault
         self._hub = hub
         self._player = player

@@ -15,7 +15,9 @@ from genesis.connectors.venue.trading.accounts import Account
 from genesis.connectors.venue.trading.counts import OrderCount
 from genesis.connectors.venue.trading.errors import filter_failure, insufficient_balance, rejected
 from genesis.connectors.venue.trading.filters import SymbolRules, check_order, check_qty
+from genesis.connectors.venue.trading.journal import Entry, Journal
 from genesis.connectors.venue.trading.orders import STOPS, Fill, Json, Order, OrderRequest
+from genesis.connectors.venue.trading.register import Register
 from genesis.operators.order_matching import ZERO, Level, Match, Matcher, Resting, Side, Taken, Taker
 
 
@@ -59,29 +61,35 @@ class Exchange:
         Who may trade.
     market
         What orders meet.
+    journal
+        Where what happens is kept, and taken up from; None for nowhere.
     """
 
     def __init__(
-        self, rules: Mapping[str, SymbolRules], accounts: Iterable[Account], market: MarketView
+        self,
+        rules: Mapping[str, SymbolRules],
+        accounts: Iterable[Account],
+        market: MarketView,
+        journal: Journal | None = None,
     ) -> None:
         self.rules = rules
         self.accounts = {account.name: account for account in accounts}
         self.counts = {name: OrderCount() for name in self.accounts}
-        self.orders: dict[int, Order] = {}
-        self.open: dict[int, Order] = {}
-        self.fills: dict[str, list[Fill]] = {name: [] for name in self.accounts}
+        self.register = Register(rules, self.accounts)
+        self.orders, self.open, self.fills = self.register.orders, self.register.open, self.register.fills
         self.listeners: list[Listener] = []  # called with account and event
         self.droppers: list[Callable[[str], None]] = []  # end the connections of an account
         self.matchers = {symbol: Matcher() for symbol in rules}
         self._market = market
-        self._newest: dict[tuple[str, str, str], Order] = {}  # by account, symbol and client order id
         self._trade_id = 0
+        self._changed: dict[int, Order] = {}  # since the journal was written
+        self._journal = journal
+        if journal is not None:
+            self._take_up(journal)
 
     def is_idle(self, symbol: str) -> bool:
         """Return whether market data of a symbol changes nothing here."""
-        return self.matchers[symbol].is_idle and not any(
-            order.request.symbol == symbol for order in self.open.values()
-        )
+        return not self.register.has_open(symbol) and self.matchers[symbol].is_idle
 
     def check(self, account: Account, request: OrderRequest) -> None:
         """Refuse an order that could not be placed now.
@@ -93,9 +101,9 @@ class Exchange:
         """
         rules = self.known(request.symbol)
         self.counts[account.name].check(self._market.now_ms)
-        kinds = [each.request.kind for each in self.open_orders(account, request.symbol)]
+        kinds = [each.request.kind for each in self.register.open_orders(account, request.symbol)]
         check_order(rules, request, self._reference_price(request.symbol), kinds)
-        before = self._newest.get((account.name, request.symbol, request.client_order_id))
+        before = self.register.newest(account, request.symbol, request.client_order_id)
         if before is not None and before.is_open:
             raise rejected("Duplicate order sent.")
         if request.kind in STOPS:
@@ -130,8 +138,7 @@ class Exchange:
             settlement.lock(account, rules, order)
         if request.kind not in STOPS:
             order.working_ms = now_ms
-        self.orders[order_id] = self.open[order_id] = order
-        self._newest[account.name, request.symbol, client_order_id] = order
+        self.register.add(order)
         self.counts[account.name].add(now_ms)
         self._tell(order, "NEW")
         if interference.expires:
@@ -169,7 +176,7 @@ class Exchange:
             resting.left_qty -= order.qty - new_qty
         order.qty, order.updated_ms = new_qty, now_ms
         order.client_order_id = new_client_order_id or f"amend{order.order_id:011d}n{len(order.amends):05d}"
-        self._newest[account.name, order.request.symbol, order.client_order_id] = order
+        self.register.name(order)
         change: Json = {
             "symbol": order.request.symbol,
             "orderId": order.order_id,
@@ -182,6 +189,7 @@ class Exchange:
         }
         order.amends.append(change)
         event = order.report("REPLACED", now_ms)
+        self._changed[order.order_id] = order
         self._send(order.account, event | {"C": old_id})
         self.publish_positions()
         return {"transactTime": now_ms, "executionId": change["executionId"]}
@@ -197,23 +205,6 @@ class Exchange:
         if symbol not in self.rules:
             raise ApiError(-1121, "Invalid symbol.")
         return self.rules[symbol]
-
-    def find(self, account: Account, symbol: str, order_id: int | None, client_order_id: str) -> Order | None:
-        """Return an order of an account by its id, its client's id, or both."""
-        if order_id is None:
-            return self._newest.get((account.name, symbol, client_order_id))
-        order = self.orders.get(order_id)
-        if order is None or order.account != account.name or order.request.symbol != symbol:
-            return None
-        return order if client_order_id in ("", order.client_order_id) else None
-
-    def open_orders(self, account: Account, symbol: str | None = None) -> list[Order]:
-        """Return the open orders of an account, oldest first."""
-        return [
-            order
-            for order in self.open.values()
-            if order.account == account.name and symbol in (None, order.request.symbol)
-        ]
 
     def order_counts(self, account: Account) -> list[Json]:
         """Return the unfilled orders of an account as rate limits."""
@@ -235,8 +226,10 @@ class Exchange:
         self.publish_positions()
 
     def publish_positions(self) -> None:
-        """Tell every account whose balances have changed."""
+        """End an action: keep what it changed, and tell every account whose balances have changed."""
         now_ms = self._market.now_ms
+        if self._journal is not None:
+            self._write(self._journal)
         for name, account in self.accounts.items():
             wallet = account.wallet
             if not wallet.changed:
@@ -288,9 +281,8 @@ class Exchange:
             self._close(order, "EXPIRED_IN_MATCH", execution="TRADE_PREVENTION")
         elif is_market or request.time_in_force != "GTC":
             self._close(order, "EXPIRED", names.NO_LIQUIDITY if is_market else names.IOC_EXPIRED)
-        elif request.price is not None:
-            resting = Resting(order.order_id, order.account, request.side, request.price, order.left_qty)
-            matcher.rest(resting, self._market.levels(request.symbol, request.side))
+        else:
+            self._rest(order, self._market.levels(request.symbol, request.side))
 
     def _trigger(self, order: Order) -> None:
         """Let a stop into the book: its price has been traded."""
@@ -327,7 +319,7 @@ class Exchange:
         if len(order.fills) == 1:
             self.counts[account.name].add(now_ms, -1)
         if not order.is_open:
-            self.open.pop(order.order_id, None)
+            self.register.leave(order)
         self._tell(order, "TRADE", fill)
 
     def _close(
@@ -337,7 +329,7 @@ class Exchange:
         self.matchers[order.request.symbol].cancel(order.order_id)
         settlement.unlock(self.accounts[order.account], order, order.left_qty)
         order.status, order.expiry_reason, order.updated_ms = status, reason, self._market.now_ms
-        self.open.pop(order.order_id, None)
+        self.register.leave(order)
         self._tell(order, execution or status, cancel_id=cancel_id)
 
     def _rehearse(self, owner: str, request: OrderRequest) -> Taken:
@@ -382,7 +374,38 @@ class Exchange:
         is_upward = (request.side is Side.BUY) == request.kind.startswith("STOP_LOSS")
         return price >= request.stop_price if is_upward else price <= request.stop_price
 
+    def _write(self, journal: Journal) -> None:
+        balances = {
+            name: {asset: account.wallet.amounts(asset) for asset in account.wallet.changed}
+            for name, account in self.accounts.items()
+            if account.wallet.changed
+        }
+        if self._changed or balances:
+            journal.write(Entry(self._trade_id, list(self._changed.values()), balances))
+        self._changed.clear()
+
+    def _take_up(self, journal: Journal) -> None:
+        """Hold what the journal says; resting orders have nothing ahead until the book is known."""
+        orders: dict[int, Order] = {}
+        for entry in journal.read():
+            self._trade_id = entry.trade_id
+            orders.update({order.order_id: order for order in entry.orders})
+            for name, amounts in entry.balances.items():
+                if name in self.accounts:
+                    self.accounts[name].wallet.restore(amounts)
+        self.register.take_up(orders.values())
+        for order in self.open.values():
+            if not order.is_waiting and order.request.price is not None:
+                self._rest(order, [])
+
+    def _rest(self, order: Order, levels: list[Level]) -> None:
+        request = order.request
+        assert request.price is not None, "an order that rests has a price"
+        resting = Resting(order.order_id, order.account, request.side, request.price, order.left_qty)
+        self.matchers[request.symbol].rest(resting, levels)
+
     def _tell(self, order: Order, execution: str, fill: Fill | None = None, *, cancel_id: str = "") -> None:
+        self._changed[order.order_id] = order
         self._send(order.account, order.report(execution, self._market.now_ms, fill, cancel_id))
 
     def _send(self, account: str, event: Json) -> None:

@@ -117,6 +117,11 @@ class Order:
     fills: list[Fill] = field(default_factory=list)
 
     @property
+    def former_ids(self) -> list[str]:
+        """The client order ids that amendments have replaced."""
+        return [str(each["origClientOrderId"]) for each in self.amends]
+
+    @property
     def left_qty(self) -> Decimal:
         """What is not filled yet."""
         return self.qty - self.filled_qty

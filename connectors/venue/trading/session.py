@@ -40,6 +40,7 @@ class Session:
         self.ponged_s = 0.0  # when the newest pong came, seconds of the event loop
         self.account: Account | None = None  # that is logged on
         self.authorized_ms = 0
+        self.newest: str | None = None  # account of the newest signed request
         self.subscriptions: dict[int, str] = {}  # account by subscription
         self.of_logon: set[int] = set()  # subscriptions that end with the log-on
         self._transport = transport

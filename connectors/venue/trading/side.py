@@ -58,6 +58,8 @@ class TradingSide:
     async def close(self, _app: web.Application) -> None:
         """End all connections."""
         await self._websocket.close()
+        if self.desk.journal is not None:
+            self.desk.journal.close()
 
     async def _accounts(self, _request: web.Request) -> web.Response:
         """Return the accounts, without what is secret."""
@@ -73,7 +75,7 @@ class TradingSide:
                     }
                     for asset in account.wallet.assets
                 },
-                "open_orders": len(exchange.open_orders(account)),
+                "open_orders": len(exchange.register.open_orders(account)),
                 "orders": sum(order.account == account.name for order in exchange.orders.values()),
                 "trades": len(exchange.fills[account.name]),
             }

@@ -38,6 +38,15 @@ class Wallet:
         """Return what open orders hold."""
         return self._locked.get(asset, ZERO)
 
+    def amounts(self, asset: str) -> tuple[Decimal, Decimal]:
+        """Return the free and the locked amount."""
+        return self.free(asset), self.locked(asset)
+
+    def restore(self, amounts: dict[str, tuple[Decimal, Decimal]]) -> None:
+        """Hold amounts that were kept."""
+        for asset, (free, locked) in amounts.items():
+            self._free[asset], self._locked[asset] = free, locked
+
     def add(self, asset: str, amount: Decimal) -> None:
         """Add to the free amount, or take away.
 

@@ -234,7 +234,9 @@ class TradingWebsocket:
                 check_time(self._desk, asked.parameters)
                 return session.account
             payloads = websocket_payloads(asked.values)
-            return authenticate(self._desk, asked.values.get("apiKey", ""), asked.parameters, payloads)
+            account = authenticate(self._desk, asked.values.get("apiKey", ""), asked.parameters, payloads)
+            session.newest = account.name
+            return account
         finally:
             self._desk.skew_ms = 0.0
 
@@ -342,7 +344,7 @@ class TradingWebsocket:
             "limit": self._budget.limit,
             "count": verdict.used_weight,
         }
-        name = session.account.name if session.account else next(iter(session.subscriptions.values()), None)
+        name = session.account.name if session.account else session.newest
         if call is None or not call.takes_time or name is None:
             return [weight]
         return [*self._desk.exchange.order_counts(self._desk.exchange.accounts[name]), weight]

@@ -1,6 +1,7 @@
 """The exchange without network: conservation, limits, filters, stops, the same again the same."""
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from genesis.connectors.venue.trading.accounts import Account, AccountEntry
 from genesis.connectors.venue.trading.errors import DECIMAL_RANGE
 from genesis.connectors.venue.trading.exchange import Exchange
 from genesis.connectors.venue.trading.filters import SymbolRules
+from genesis.connectors.venue.trading.journal import Journal, JournalError
 from genesis.connectors.venue.trading.orders import STOPS, Json, OrderRequest
 from genesis.connectors.venue.trading.parameters import Parameters, order_request
 from genesis.operators.order_matching import Level, Prevention, Side
@@ -44,13 +46,13 @@ class StillMarket:
 class Lab:
     """An exchange with two accounts over a still market."""
 
-    def __init__(self, **entry: Any) -> None:
+    def __init__(self, journal: Journal | None = None, **entry: Any) -> None:
         balances = entry.pop("balances", {"USDT": "100000", "BTC": "1000"})
         self.market = StillMarket()
         self.accounts = [
             Account(AccountEntry(name, name * 9, "secret", balances=balances, **entry)) for name in "ab"
         ]
-        self.exchange = Exchange({SYMBOL: SymbolRules.of(INSTRUMENT)}, self.accounts, self.market)
+        self.exchange = Exchange({SYMBOL: SymbolRules.of(INSTRUMENT)}, self.accounts, self.market, journal)
         self.events: list[tuple[str, Json]] = []
         self.codes: set[int] = set()  # of refusals
         self.exchange.listeners.append(lambda account, event: self.events.append((account, event)))
@@ -225,9 +227,9 @@ def test_an_id_is_unique_among_open_orders_only() -> None:
     lab.place(account=1, quantity="1", price="90", newClientOrderId="x")
     lab.exchange.cancel(first)
     second = lab.place(quantity="1", price="90", newClientOrderId="x")
-    assert lab.exchange.find(lab.accounts[0], SYMBOL, None, "x") is second
-    assert lab.exchange.find(lab.accounts[0], SYMBOL, first.order_id, "") is first
-    assert lab.exchange.find(lab.accounts[1], SYMBOL, first.order_id, "") is None, "another's order"
+    assert lab.exchange.register.find(lab.accounts[0], SYMBOL, None, "x") is second
+    assert lab.exchange.register.find(lab.accounts[0], SYMBOL, first.order_id, "") is first
+    assert lab.exchange.register.find(lab.accounts[1], SYMBOL, first.order_id, "") is None, "another's order"
 
 
 def test_an_amended_order_keeps_its_place() -> None:
@@ -304,7 +306,7 @@ def check(lab: Lab) -> None:
             locked = sum(
                 (
                     order.lock_price * order.left_qty
-                    for order in lab.exchange.open_orders(account)
+                    for order in lab.exchange.register.open_orders(account)
                     if order.lock_asset == asset
                 ),
                 Decimal(0),
@@ -324,3 +326,42 @@ def test_balances_are_conserved_and_limits_hold(actions: list[Any]) -> None:
     lab, again = play(actions), play(actions)
     assert lab.codes <= {-2010, -1013}
     assert lab.events == again.events, "the same again gives the same"
+
+
+def test_a_venue_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "state.jsonl"
+    lab = Lab(journal=Journal(path))
+    filled = lab.place(quantity="7", price="101", newClientOrderId="part")
+    lab.place("SELL", "STOP_LOSS", quantity="1", stopPrice="90", newClientOrderId="stop")
+    gone = lab.place(quantity="1", price="90", newClientOrderId="gone")
+    lab.exchange.cancel(gone)
+    lab.exchange.amend(lab.accounts[0], filled, Decimal("6.5"), "smaller")
+    with path.open("ab") as file:
+        file.write(b'{"trade_id":9,"ord')  # killed while writing
+    again = Lab(journal=Journal(path))
+    assert {i: each.json() for i, each in again.exchange.orders.items()} == {
+        i: each.json() for i, each in lab.exchange.orders.items()
+    }
+    for before, after in zip(lab.accounts, again.accounts, strict=True):
+        assert after.wallet.amounts("USDT") == before.wallet.amounts("USDT")
+        assert after.wallet.amounts("BTC") == before.wallet.amounts("BTC")
+    assert again.exchange.fills == lab.exchange.fills
+    assert again.exchange.register.find(again.accounts[0], SYMBOL, None, "part") is not None, "its former id"
+    refused(
+        lambda: again.place(quantity="1", price="90", newClientOrderId="smaller"),
+        -2010,
+        "Duplicate order sent.",
+    )
+    again.trade("100", "9", Side.SELL)
+    again.trade("90", "9", Side.SELL)
+    orders = {each.client_order_id: each.status for each in again.exchange.orders.values()}
+    assert orders == {"smaller": "FILLED", "stop": "FILLED", "gone": "CANCELED"}
+    assert [fill.trade_id for fill in again.exchange.fills["a"]] == [1, 2, 3]
+    assert Lab(journal=Journal(path)).accounts[0].wallet.locked("USDT") == 0
+
+
+def test_a_damaged_journal_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state.jsonl"
+    path.write_text('{"trade_id":1}\n{"trade_id":"x"}\n{"trade_id":2}\n')
+    with pytest.raises(JournalError, match="line 2"):
+        Lab(journal=Journal(path))
