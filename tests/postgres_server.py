@@ -59,6 +59,9 @@ def _copied(package: Path, folder: Path) -> Path:
     for each in package.parent.glob(f"{package.name}*"):
         if each.is_dir() and each.suffix in ("", ".libs"):
             shutil.copytree(each, folder / each.name, symlinks=True, ignore=shutil.ignore_patterns("include"))
+    for path in (folder, *folder.rglob("*")):  # pip may have installed it for root alone
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | 0o555)
     return folder / package.name
 
 

@@ -232,6 +232,35 @@ def test_a_crash_between_commit_and_anchor_is_no_fault_and_is_made_good(place: P
     assert len(path.read_bytes().splitlines()) == ENTRIES
 
 
+def test_a_backup_that_was_restored_on_purpose_is_opened_once_its_anchor_is_moved_away(place: Place) -> None:
+    older_copy(place)
+    with place.open() as ledger, pytest.raises(LedgerTampered, match="move the anchor file away"):
+        ledger.load(ACCOUNT)
+    (place.anchor / "anchors.jsonl").rename(place.folder / "anchors.before")
+    with place.open() as ledger:
+        saved = ledger.load(ACCOUNT)
+        assert saved is not None
+        step(ledger, saved.head)
+    assert place.faults() == []
+
+
+def test_a_copy_that_sqlite_made_while_the_ledger_was_written_is_whole(place: Place) -> None:
+    copy = Place(place.folder / "backup")
+    copy.folder.mkdir()
+    with place.open() as ledger:
+        saved = ledger.load(ACCOUNT)
+        assert saved is not None
+        head = step(ledger, saved.head)
+        with closing(sqlite3.connect(place.file)) as source, closing(sqlite3.connect(copy.file)) as target:
+            source.backup(target)
+        step(ledger, head)
+    with Ledger.open(f"sqlite:///{copy.file}", audit_key=KEY) as restored:
+        assert restored.audit_report(ACCOUNT).faults == []
+        saved = restored.load(ACCOUNT)
+        assert saved is not None
+        assert saved.head == head
+
+
 def test_an_anchor_that_cannot_be_written_does_not_stop_the_account(place: Place) -> None:
     path = place.anchor / "anchors.jsonl"
     kept = path.read_bytes()
