@@ -13,10 +13,12 @@ kernel's file: who changes this file changes that of the kernel too.
 from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
-from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic as numba_intrinsic
+
+ir: Any = cgutils.ir  # type: ignore[attr-defined]
+"""What numba writes instructions with."""
 
 LANES = 4
 """Numbers in a vector. Twice as many gain nothing where a core works on half of them at a time."""
