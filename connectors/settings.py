@@ -90,6 +90,11 @@ class Settings(BaseSettings):
         Trading.SIMULATOR,
         description="where orders go: simulator, paper (matched here against the quotes), testnet or live",
     )
+    paper_capital: str = Field(
+        "500",
+        description="USDT that paper trading begins with",
+        pattern=r"^[0-9]{1,12}(\.[0-9]{1,8})?$",
+    )
     unlock_live: str = Field(
         "", description="must be the words `I trade real money` before an order goes to Binance itself"
     )

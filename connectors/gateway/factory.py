@@ -1,9 +1,12 @@
 """Factory: the venue that the settings ask for, and no way to another."""
 
+from decimal import Decimal
+
 from genesis.connectors.gateway import credentials, hosts
 from genesis.connectors.gateway.binance import BinanceVenue
 from genesis.connectors.gateway.credentials import Credentials, CredentialsMissing
-from genesis.connectors.gateway.hosts import GateClosed, Kind
+from genesis.connectors.gateway.hosts import Kind
+from genesis.connectors.gateway.paper import PaperVenue
 from genesis.connectors.gateway.venues import TradingVenue
 from genesis.connectors.settings import Settings
 
@@ -23,7 +26,8 @@ def make_venue(settings: Settings) -> TradingVenue:
     """
     kind = settings.trading
     if kind is Kind.PAPER:
-        raise GateClosed("paper trading is not available in this process")
+        path = settings.data / "paper" / f"{settings.account}.json"
+        return PaperVenue(path, {"USDT": Decimal(settings.paper_capital)})
     url = settings.venue_url if kind is Kind.SIMULATOR else ""
     places = hosts.endpoints(kind, url, settings.unlock_live)
     return BinanceVenue(kind, places, find_credentials(settings))

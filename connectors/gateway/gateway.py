@@ -96,6 +96,7 @@ class Gateway:
             When a later gateway has the fence.
         """
         remember(self.desk)
+        self._must_cancel = self.sender.is_halted
         pause_s, is_first = BACKOFF_FIRST_S, True
         while not stopping.is_set():
             try:

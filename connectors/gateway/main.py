@@ -15,6 +15,7 @@ from genesis.connectors.gateway.clock import AccountClock
 from genesis.connectors.gateway.desk import Desk, log
 from genesis.connectors.gateway.factory import make_venue
 from genesis.connectors.gateway.gateway import Gateway
+from genesis.connectors.gateway.paper import PaperVenue
 from genesis.connectors.gateway.venues import TradingVenue
 from genesis.connectors.kafka import BrokerUnreachable, FrameConsumer, FrameProducer, Message, QueueFull
 from genesis.connectors.keys import KeyRing, open_keys
@@ -23,8 +24,8 @@ from genesis.connectors.ledger.errors import FenceLost
 from genesis.connectors.process import announce_ready
 from genesis.connectors.settings import Settings
 from genesis.operators import topics
-from genesis.operators.account import signing
-from genesis.operators.account.events import AccountEvent, PermitRefused
+from genesis.operators.account import events, signing
+from genesis.operators.account.events import AccountEvent, Listings, MarketRecord, PermitRefused
 from genesis.operators.account.outcomes import ChildOrder
 
 POLL_WAIT_S = 0.05
@@ -151,9 +152,19 @@ class Reader:
         except msgspec.MsgspecError:
             return  # the account flow writes the dead letter
         mine = event.account_id == self._gateway.desk.account_id
-        if mine and event.kind == "market" and not signing.refusal({"ticker": self._keys["ticker"]}, event):
-            self._gateway.desk.clock.tick(event.event_ns)
-            self._gateway.wake()
+        if not mine or event.kind not in ("market", "listings"):
+            return
+        if signing.refusal({"ticker": self._keys["ticker"]}, event):
+            return
+        self._gateway.desk.clock.tick(event.event_ns)
+        venue = self._gateway.desk.venue
+        if isinstance(venue, PaperVenue):
+            match events.decode(event.body):
+                case MarketRecord() as record:
+                    venue.feed(record, event.event_ns)
+                case Listings() as listings:
+                    venue.learn(listings)
+        self._gateway.wake()
 
 
 def run(settings: Settings) -> int:
