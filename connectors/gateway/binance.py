@@ -96,7 +96,7 @@ class BinanceVenue:
         await self._hang_up()
         self._listener, self._loop = listener, asyncio.get_running_loop()
         await self._sync_clock()
-        self.accountant.learn(parse_limits((await self._ask_rest("exchangeInfo")).get("rateLimits", [])))
+        await self._rules()
         try:
             self._link = link = await self._open_link()
         except Unreachable as error:
@@ -177,7 +177,7 @@ class BinanceVenue:
         if self._poller is not None:
             self._poller.follow(order.symbol, order.client_order_id)
         answer = await self._call("order.place", wire.order_params(order))
-        return int(answer["orderId"])
+        return wire.whole_number(answer, "orderId")
 
     async def cancel(self, symbol: str, client_order_id: str) -> None:
         """Cancel an order."""
@@ -233,13 +233,19 @@ class BinanceVenue:
 
     async def listings(self) -> list[Listing]:
         """Return the rules of every symbol."""
+        return [wire.listing_of(each) for each in (await self._rules()).get("symbols", [])]
+
+    async def _rules(self) -> dict[str, Any]:
+        """Ask for the exchange information, and learn the limits in it."""
         answer = await self._ask_rest("exchangeInfo")
+        if not isinstance(answer, dict):
+            raise wire.NotUnderstood("the exchange information could not be read")
         self.accountant.learn(parse_limits(answer.get("rateLimits", [])))
-        return [wire.listing_of(each) for each in answer["symbols"]]
+        return answer
 
     async def server_time_ms(self) -> int:
         """Return the venue's time, ms since the epoch."""
-        return int((await self._ask_rest("time"))["serverTime"])
+        return wire.whole_number(await self._ask_rest("time"), "serverTime")
 
     def throttled(self, error: Throttled) -> None:
         """Let nothing leave for as long as the venue said."""
@@ -283,7 +289,7 @@ class BinanceVenue:
     async def _sync_clock(self, link: Link | None = None) -> None:
         sent_ns = self._monotonic_ns()
         answer = await (self._ask_rest("time") if link is None else link.ask("time"))
-        self.clock.heard(int(answer["serverTime"]), sent_ns, self._monotonic_ns())
+        self.clock.heard(wire.whole_number(answer, "serverTime"), sent_ns, self._monotonic_ns())
 
     def _receive(self, event: Event) -> None:
         if event.get("e") != "executionReport" or self._listener is None:

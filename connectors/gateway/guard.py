@@ -220,7 +220,7 @@ class Guard:
     def _stamp(self) -> None:
         if self._clock.is_stale:
             sent_ns = time.monotonic_ns()
-            told_ms = int(self._rest.open("/api/v3/time")["serverTime"])
+            told_ms = wire.whole_number(self._rest.open("/api/v3/time"), "serverTime")
             self._clock.heard(told_ms, sent_ns, time.monotonic_ns())
 
     def _wait(self, error: TradingError) -> None:

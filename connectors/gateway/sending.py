@@ -34,7 +34,7 @@ REPLAYED_AFTER_NS = 10_000_000_000
 at-least-once delivery but a replay."""
 
 DELIVERED_MAX = 10_000
-"""Most child orders of which it is remembered that the log has brought them."""
+"""Most child orders of which it is remembered that the log has brought them, or their cancel."""
 
 REPORT_WITHIN_S = 2.0
 """A report of an accepted order that takes longer than this is taken for lost, and asked for."""
@@ -69,6 +69,7 @@ class Sender:
     def __init__(self, desk: Desk, *, is_halted: bool = False) -> None:
         self._desk = desk
         self._delivered: dict[str, None] = {}
+        self._cancelled: dict[str, None] = {}
         self.is_halted = is_halted
         self.wait_until_s = 0.0
 
@@ -118,9 +119,7 @@ class Sender:
 
     def _note_delivery(self, order: ChildOrder, origin: str) -> None:
         if origin:
-            self._delivered[order.client_order_id] = None
-            if len(self._delivered) > DELIVERED_MAX:
-                del self._delivered[next(iter(self._delivered))]
+            _note(self._delivered, order.client_order_id)
 
     def log_began_anew(self) -> None:
         """Take no repeat for a replay: the account flow sends everything again."""
@@ -135,6 +134,8 @@ class Sender:
         desk, order = self._desk, tracked.order
         if checks.is_expired(order, desk.clock.now_ns()):
             return self._fail(tracked, "expired", "the permit had expired before the order could be sent")
+        if order.client_order_id in self._cancelled:
+            return self._fail(tracked, "canceled", "canceled before it was sent")
         if self.is_halted:
             return self._fail(tracked, "rejected", "the kill switch was used; nothing new is sent")
         wait_s = desk.breaker.wait_s(desk.now_s())
@@ -250,7 +251,10 @@ class Sender:
             desk.refuse(order, "UNDECIDED", "the ledger did not decide on this cancel", origin)
             return Next.DONE
         tracked = desk.tracker.get(order.client_order_id)
-        if tracked is None or tracked.phase is Phase.ENDED:
+        if tracked is None:  # it may still be on its way here
+            _note(self._cancelled, order.client_order_id)
+            return Next.DONE
+        if tracked.phase is Phase.ENDED:
             return Next.DONE
         if tracked.phase is Phase.RECORDED:  # it still waits here
             return self._fail(tracked, "canceled", "canceled before it was sent")
@@ -269,3 +273,10 @@ class Sender:
         except TradingError as error:
             return self._later(error.wait_s if isinstance(error, Throttled) else ASK_AGAIN_S)
         return Next.DONE
+
+
+def _note(ids: dict[str, None], client_order_id: str) -> None:
+    """Add an id, and forget the oldest when there are too many."""
+    ids[client_order_id] = None
+    if len(ids) > DELIVERED_MAX:
+        del ids[next(iter(ids))]

@@ -49,8 +49,22 @@ UNKNOWNS = frozenset({-1000, -1001, -1006, -1007})
 AUTHS = frozenset({-1002, -1022, -2014, -2015})
 
 
-class NotUnderstood(ValueError):
+class NotUnderstood(Unknown):
     """A message of the venue, or an order of ours, has not the form that it should have."""
+
+
+def whole_number(answer: Any, name: str) -> int:
+    """Return a whole number that an answer must have.
+
+    Raises
+    ------
+    NotUnderstood
+        When it has none of that name.
+    """
+    try:
+        return int(answer[name])
+    except (KeyError, TypeError, ValueError, IndexError):
+        raise NotUnderstood(f"the venue's answer has no {name}") from None
 
 
 def plain(text: str) -> str:

@@ -277,6 +277,17 @@ def test_a_cancel_waits_for_nothing_and_ends_the_order() -> None:
     assert told(session.outlet, 1) == ("canceled", Decimal(0))
 
 
+def test_a_cancel_that_overtakes_its_order_keeps_it_from_being_sent() -> None:
+    async def scene(session: Session) -> None:
+        session.decide(1)
+        session.decide(2, action="cancel", client_order_id="c-1")
+        await session.until(lambda: session.has_ended(1))
+
+    session = play(scene)
+    assert told(session.outlet, 1)[0] == "canceled"
+    assert session.venue.placed == []
+
+
 def test_the_deadman_cancels_when_the_account_clock_is_silent() -> None:
     async def scene(session: Session) -> None:
         session.venue.fills = False

@@ -55,6 +55,7 @@ def test_an_order_lives_from_record_to_trade(tmp_path: Path, account: str) -> No
         ("reject_order:BTCUSDT", "rejected"),
         ("expire_order:*", "expired"),
         ("user_shutdown:*:grace_ms=10", "filled"),
+        ("order_timeout:BTCUSDT:when=before", "rejected"),
     ],
 )
 def test_whatever_the_venue_does_the_order_ends_as_it_did_there(
