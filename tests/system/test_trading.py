@@ -1,0 +1,276 @@
+"""Trading through the whole system: whatever is killed, no order is lost or doubled, and the books agree."""
+
+import contextlib
+import json
+import os
+import random
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from genesis.connectors import keys, run_file, settings
+from genesis.connectors.commanding import Commander
+from genesis.connectors.kafka import FrameProducer
+from genesis.connectors.ledger import Ledger, open_ledger
+from genesis.connectors.settings import Settings
+from genesis.operators import topics
+from genesis.operators.account import signing, state
+from genesis.operators.account.events import (
+    Body,
+    Execution,
+    Flatten,
+    MarketRecord,
+    PlaceOrder,
+    Role,
+    SetMode,
+    VenueBalances,
+)
+from genesis.operators.account.outcomes import AccountStatus, ChildOrder, Decision
+from genesis.operators.records import MarketState
+from tests.system import running
+
+pytestmark = pytest.mark.timeout(600)
+
+PARTS = {
+    "account": "genesis.cli.main run account",
+    "ticker": "genesis.cli.main run ticker",
+    "gateway": "genesis.cli.main run gateway",
+    "broker": "tansu",
+    "venue": "genesis.cli.main venue",
+}
+SYMBOL = "BTCUSDT"
+ANSWER_S = 60.0
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator["System"]:
+    """Give a running system on a small synthetic market; the tests of this file share it."""
+    found = System(tmp_path_factory.mktemp("trading"))
+    found.start()
+    yield found
+    found.stop()
+
+
+class System:
+    """A system that trades, seen from outside."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it can trade."""
+        words = ("up", "--headless", "--data", str(self.data), "--synthetic", "3", "--rate", "200")
+        self.process = running.start(*words)
+        running.wait_for(self.is_open, "the account to be open", self.process)
+
+    def stop(self) -> None:
+        """Stop it in good order."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        self.process.communicate(timeout=60)
+
+    @property
+    def settings(self) -> Settings:
+        run = run_file.read(self.data)
+        assert run is not None
+        return settings.read(data=self.data, broker=run.broker, shards=run.shards, embedded_broker=True)
+
+    def ledger(self) -> Ledger:
+        audit = keys.open_keys(self.settings, keys.AUDIT)[keys.AUDIT]
+        return open_ledger(self.settings, audit_key=audit, create=False)
+
+    def account(self) -> state.Account:
+        with self.ledger() as ledger:
+            saved = ledger.load("main")
+        assert saved is not None
+        return state.decoded(saved.snapshot)
+
+    def is_open(self) -> bool:
+        """Say whether an order would be carried out now."""
+        with contextlib.suppress(Exception):
+            account = self.account()
+            view = account.views[SYMBOL]
+            fresh = account.now_ns - view.quoted_ns < 3 * 10**9 and not view.stale
+            paused = MarketState.MAINTENANCE in (account.market_state, view.state)
+            return account.is_open and account.connected and fresh and not paused
+        return False
+
+    def ask(self, command: PlaceOrder | Flatten, command_id: str = "") -> Decision:
+        """Send a command until it is decided; a system whose parts die takes a while."""
+        key = keys.open_keys(self.settings, Role.TRADER)[Role.TRADER]
+        commander = Commander(self.settings, key)
+        try:
+            return commander.ask(command, ANSWER_S, command_id)
+        finally:
+            commander.close()
+
+    def kill(self, part: str) -> None:
+        """Kill -9 a part."""
+        assert self.process is not None
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                with contextlib.suppress(OSError):
+                    command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    is_child = (
+                        int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == self.process.pid
+                    )
+                    if is_child and PARTS[part] in command:
+                        os.kill(int(entry.name), signal.SIGKILL)
+
+    def venue_account(self) -> dict[str, Any]:
+        """Return what the venue says of the account."""
+        run = run_file.read(self.data)
+        assert run is not None
+        with urllib.request.urlopen(f"{run.venue_url}/genesis/accounts", timeout=5) as answer:
+            (account,) = json.load(answer)["accounts"]
+        return dict(account)
+
+    def venue_balances(self) -> dict[str, Decimal]:
+        """Return what the venue holds for the account, zeros left out."""
+        account = self.venue_account()
+        found = {
+            asset: Decimal(held["free"]) + Decimal(held["locked"])
+            for asset, held in account["balances"].items()
+        }
+        return {asset: qty for asset, qty in found.items() if qty}
+
+    def agrees(self) -> bool:
+        """Say whether nothing is at work and the ledger has what the venue has."""
+        with contextlib.suppress(Exception):
+            account = self.account()
+            if account.working or account.closing or not account.connected:
+                return False
+            book = account.portfolio
+            ours = {each.base: each.qty for each in book.positions.values()} | {book.quote: book.cash}
+            return {asset: qty for asset, qty in ours.items() if qty} == self.venue_balances()
+        return False
+
+    def latest(self, topic: str) -> list[bytes]:
+        """Return the newest records of a topic, as the ledger has them."""
+        with self.ledger() as ledger:
+            return ledger.latest("main", topic)
+
+    def sent(self) -> list[tuple[str, str]]:
+        """Return client order id and status of all orders that the gateway put down."""
+        with self.ledger() as ledger:
+            return [
+                (each.order.client_order_id, each.status) for each in ledger.recorded_orders("main", 10_000)
+            ]
+
+
+def test_whatever_is_killed_no_order_is_lost_or_doubled(system: System) -> None:
+    chance, decided = random.Random(11), {}
+    for number, part in enumerate(PARTS):
+        for turn in range(2):
+            command_id = secrets.token_hex(8)
+            order = PlaceOrder(symbol=SYMBOL, side="buy", notional=f"{6 + turn}.{number}")
+            decided[command_id] = system.ask(order, command_id)
+            time.sleep(chance.random() * 0.2)  # the moment of the kill is what is tried, not awaited
+            if turn == 0:
+                system.kill(part)
+        running.wait_for(system.is_open, f"the system to be whole after {part} was killed", system.process)
+        assert system.ask(Flatten()).accepted
+        running.wait_for(system.agrees, f"the books to agree after {part} was killed", system.process)
+    ids = [client_order_id for client_order_id, _status in system.sent()]
+    assert len(ids) == len(set(ids)) >= len(PARTS)
+    with system.ledger() as ledger:
+        assert not ledger.audit_report("main").faults
+        orders = [json.loads(body)["parent_id"] for body in ledger.latest("main", "parent_orders")]
+    for command_id, decision in decided.items():
+        assert not decision.accepted or command_id in orders
+
+
+def producer_of(system: System) -> FrameProducer:
+    """Return a producer as anybody on the machine could have one."""
+    run = system.settings
+    return FrameProducer(run.broker, run.shards, embedded=True, generation_bytes=2_000_000, name="stranger")
+
+
+def forged_orders(system: System) -> list[ChildOrder]:
+    """Return orders that nobody allowed: made up, with the key that was stolen, changed, and sent again."""
+    ring = keys.open_keys(system.settings)
+    with system.ledger() as ledger:
+        (real, *_) = [
+            each.order for each in ledger.recorded_orders("main", 10) if each.order.action == "send"
+        ]
+    later = msgspec.structs.replace(real, expires_ns=2**62)
+    made_up = msgspec.structs.replace(later, id="x/1", client_order_id="gforged-1", permit="0" * 64)
+    stolen = msgspec.structs.replace(made_up, id="x/2", client_order_id="gforged-2")
+    stolen = msgspec.structs.replace(stolen, permit=signing.permit(ring[keys.PERMIT], stolen))
+    changed = msgspec.structs.replace(real, qty="0.5")
+    expired = msgspec.structs.replace(made_up, id="x/3", client_order_id="gforged-3", expires_ns=1)
+    expired = msgspec.structs.replace(expired, permit=signing.permit(ring[keys.PERMIT], expired))
+    return [made_up, stolen, changed, expired, real]
+
+
+def test_no_message_made_by_hand_gets_an_order_out(system: System) -> None:
+    running.wait_for(system.is_open, "the market to be clean", system.process)
+    assert system.ask(PlaceOrder(symbol=SYMBOL, side="buy", notional="9")).accepted
+    running.wait_for(system.agrees, "the books to agree", system.process)
+    before, account = system.venue_account(), system.account()
+    attempts = len(account.standing.attempts_ns)
+    stranger, ring = producer_of(system), keys.open_keys(system.settings)
+    for order in forged_orders(system):
+        stranger.send_record(topics.CHILD_ORDERS, order)
+    fill = Execution(
+        client_order_id="g", venue_order_id=1, symbol=SYMBOL, side="buy", status="filled", trade_id=10**9,
+        last_qty="5", last_price="1",
+    )  # fmt: skip
+    bodies: list[tuple[str, Body]] = [
+        (Role.GATEWAY, fill),
+        (Role.GATEWAY, VenueBalances(balances={"USDT": ("1000000", "0")})),
+        (Role.TICKER, MarketRecord(marks=[])),
+        (Role.TRADER, PlaceOrder(symbol=SYMBOL, side="buy", notional="11")),
+        (Role.GUARD, SetMode(mode="active")),
+    ]
+    for number, (role, body) in enumerate(bodies):
+        event = signing.sealed(b"stolen by nobody" * 4, role, "main", f"forged-{number}", 2**62, body)
+        stranger.send_record(topics.ACCOUNT_EVENTS, event)
+    # A role's own key makes no other role's events: the trader reports no fill.
+    own = signing.sealed(ring[Role.TRADER], Role.TRADER, "main", "forged-9", 2**62, fill)
+    stranger.send_record(topics.ACCOUNT_EVENTS, own)
+    tier = msgspec.json.decode(system.latest("account")[0])
+    stranger.send_record(topics.ACCOUNT, AccountStatus(**{**tier, "id": "forged", "tier": "architect"}))
+    stranger.flush(5.0)
+
+    def counted() -> bool:
+        return len(system.account().standing.attempts_ns) >= attempts + len(bodies) + 1 + 3
+
+    running.wait_for(counted, "the attempts to be counted", system.process)
+    after = system.venue_account()
+    assert (after["orders"], after["trades"]) == (before["orders"], before["trades"])
+    assert system.account().standing.tier is account.standing.tier
+    assert system.agrees()
+    with system.ledger() as ledger:
+        assert {each.client_order_id for each in ledger.refused_permits("main")} >= {"gforged-1", "gforged-2"}
+
+
+def test_the_ledger_alone_brings_the_account_back(system: System) -> None:
+    running.wait_for(system.agrees, "the books to agree", system.process)
+    before = system.account()
+    system.stop()
+    for folder in ("recovery", "store", "logs"):
+        shutil.rmtree(system.data / folder, ignore_errors=True)
+    system.start()
+    running.wait_for(system.agrees, "the books to agree after the restart", system.process)
+    after = system.account()
+    assert after.portfolio.positions.keys() == before.portfolio.positions.keys()
+    assert (after.portfolio.cash, after.standing.attempts_ns) == (
+        before.portfolio.cash,
+        before.standing.attempts_ns,
+    )
+    assert after.head_number >= before.head_number
+    assert system.ask(Flatten()).accepted
+    running.wait_for(system.agrees, "the books to agree after selling", system.process)
