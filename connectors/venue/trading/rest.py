@@ -65,6 +65,8 @@ class TradingRest:
                 refused = verdict.status != 200
                 if refused or any(fault.spec.kind in ("429", "418") for fault in faults):
                     return self._throttled(verdict, faults)
+                if request.headers.get("X-MBX-TIME-UNIT", "MILLISECOND").upper() != "MILLISECOND":
+                    raise ApiError(-1194, "Invalid value for time unit; this venue has milliseconds only.")
                 if _has_doubles(pairs, query, body):
                     raise ApiError(-1101, "Duplicate values for a parameter detected.")
                 parameters = Parameters(values)

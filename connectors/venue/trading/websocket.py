@@ -112,6 +112,9 @@ class TradingWebsocket:
             if how == "reset" and request.transport is not None:
                 request.transport.abort()
             return web.Response(status=503 if how == "reset" else int(how))
+        if request.query.get("timeUnit", "MILLISECOND").upper() != "MILLISECOND":
+            text = '{"code":-1194,"msg":"Invalid value for time unit; this venue has milliseconds only."}'
+            return web.Response(text=text, status=400, content_type="application/json")
         self._budget.charge(HANDSHAKE_WEIGHT)
         socket = web.WebSocketResponse(compress=False, max_msg_size=BYTES_MAX, autoping=False, timeout=2.0)
         await socket.prepare(request)
