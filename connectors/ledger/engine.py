@@ -5,6 +5,8 @@ committed outlives a power cut. PostgreSQL keeps its usual isolation, read commi
 """
 
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,9 @@ from genesis.connectors.ledger.tables import REVISION
 
 BUSY_TIMEOUT_MS = 5_000
 """Longest that a transaction waits for another process."""
+
+LOCKED_PAUSE_S = 0.01
+"""Between two looks at a new file that another process is making ready."""
 
 CONNECT_TIMEOUT_S = 10
 """Longest that PostgreSQL may take to answer."""
@@ -158,8 +163,17 @@ def _engine(address: URL) -> Engine:
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver begins nothing by itself: `_begin_sqlite` does
+    deadline_s = time.monotonic() + BUSY_TIMEOUT_MS / 1_000.0
     for pragma in PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}").close()
+        while True:
+            try:
+                connection.execute(f"PRAGMA {pragma}").close()
+                break
+            except sqlite3.OperationalError as error:
+                # While a new file is changed over to WAL, SQLite lets nobody wait: so we do.
+                if "locked" not in str(error) or time.monotonic() > deadline_s:
+                    raise
+                time.sleep(LOCKED_PAUSE_S)
 
 
 def _begin_sqlite(connection: Connection) -> None:
