@@ -31,6 +31,8 @@ from genesis.operators.records import Market
 DEPTH_MAX = 5_000
 """Levels of a side that an order can walk."""
 
+_MATTERS = frozenset({Kind.TRADE, Kind.DIFF, Kind.SNAPSHOT})
+
 Result = TypeVar("Result")
 
 
@@ -131,18 +133,18 @@ class Desk:
     def on_message(self, message: Message, diff: Diff | None) -> None:
         """Take in a message that the player has just applied to the books."""
         recv_ns, market, kind, symbol, payload, _stream = message
-        if market == Market.SPOT and symbol in self.exchange.matchers:
-            is_idle = self.exchange.is_idle(symbol)
+        if kind in _MATTERS and market == Market.SPOT and symbol in self.exchange.matchers:
             if kind == Kind.TRADE:
                 self._last_trades[symbol] = payload
-                if not is_idle:
+            if not self.exchange.is_idle(symbol):
+                if kind == Kind.TRADE:
                     trade = _decode_trade(payload)
                     aggressor = Side.SELL if trade.m else Side.BUY
                     self.exchange.on_trade(symbol, Decimal(trade.p), Decimal(trade.q), aggressor)
-            elif not is_idle and kind == Kind.DIFF:
-                self._on_diff(symbol, diff or decode_diff(payload))
-            elif not is_idle and kind == Kind.SNAPSHOT:
-                self.exchange.matchers[symbol].on_snapshot()
+                elif kind == Kind.DIFF:
+                    self._on_diff(symbol, diff or decode_diff(payload))
+                else:
+                    self.exchange.matchers[symbol].on_snapshot()
         if self._arrivals:
             self._let_in(recv_ns)
 

@@ -1,5 +1,7 @@
 """The trading side put together: accounts, desk, calls and their interfaces."""
 
+from decimal import Decimal
+
 import msgspec
 from aiohttp import web
 
@@ -20,6 +22,13 @@ from genesis.connectors.venue.trading.rest import TradingRest
 from genesis.connectors.venue.trading.websocket import Query, TradingWebsocket
 from genesis.connectors.venue.websocket import Timing
 from genesis.operators.records import Market
+
+
+class _Deposit(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of a deposit; the amount is decimal text."""
+
+    asset: str
+    amount: Decimal
 
 
 class TradingSide:
@@ -52,7 +61,10 @@ class TradingSide:
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
-        control = [web.get("/genesis/accounts", guarded(self._accounts))]
+        control = [
+            web.get("/genesis/accounts", guarded(self._accounts)),
+            web.post("/genesis/accounts/{name}/deposits", guarded(self._deposit)),
+        ]
         return [*self._rest.routes(), *self._websocket.routes(), *control]
 
     async def close(self, _app: web.Application) -> None:
@@ -60,6 +72,21 @@ class TradingSide:
         await self._websocket.close()
         if self.desk.journal is not None:
             self.desk.journal.close()
+
+    async def _deposit(self, request: web.Request) -> web.Response:
+        """Add to an account, or with a negative amount take away, as a transfer from outside would."""
+        account = self.desk.exchange.accounts.get(request.match_info["name"])
+        if account is None:
+            return _json({"error": f"no account {request.match_info['name']!r}"}, 404)
+        try:
+            deposit = msgspec.json.decode(await request.read(), type=_Deposit)
+            if not deposit.amount.is_finite():
+                raise msgspec.ValidationError("amount must be a number")
+            self.desk.exchange.deposit(account, deposit.asset, deposit.amount)
+        except (msgspec.DecodeError, ApiError) as error:
+            return _json({"error": str(error)}, 400)
+        free = account.wallet.free(deposit.asset)
+        return _json({"asset": deposit.asset, "free": e8(free)}, 201)
 
     async def _accounts(self, _request: web.Request) -> web.Response:
         """Return the accounts, without what is secret."""
@@ -82,8 +109,11 @@ class TradingSide:
             for account in self.desk.accounts
         ]
         file = self._options.accounts_file
-        answer = {"file": str(file) if file else None, "accounts": rows}
-        return web.Response(body=msgspec.json.encode(answer), content_type="application/json")
+        return _json({"file": str(file) if file else None, "accounts": rows})
+
+
+def _json(answer: object, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(answer), status=status, content_type="application/json")
 
 
 def queries(hub: Hub, desk: Desk) -> dict[str, Query]:

@@ -100,6 +100,30 @@ def test_an_order_life_with_typed_reports(tmp_path: Path, account: str) -> None:
     run(test)
 
 
+def test_a_deposit_is_told(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with trading(tmp_path) as venue, listening(venue) as listener:
+
+            async def pay(amount: str, account: str = "main") -> int:
+                url = f"{venue.url}/genesis/accounts/{account}/deposits"
+                async with venue.session.post(url, json={"asset": "USDT", "amount": amount}) as answer:
+                    return answer.status
+
+            assert await pay("-250.5") == 201
+            event = await listener.next("BalanceUpdate")
+            assert (event.a, event.d) == ("USDT", "-250.50000000")
+            (row,) = (await listener.next("OutboundAccountPosition")).B
+            assert (row.a, row.f) == ("USDT", "999749.50000000")
+            assert [await pay("-1e9"), await pay("NaN"), await pay("x"), await pay("1", "nobody")] == [
+                400,
+                400,
+                400,
+                404,
+            ]
+
+    run(test)
+
+
 def test_a_session_ends_with_its_stream(tmp_path: Path) -> None:
     async def test() -> None:
         async with trading(tmp_path) as venue, listening(venue, "ed") as listener:
