@@ -175,6 +175,11 @@ class Desk:
         """Take a report of the venue."""
         self.hand_on(self.tracker.report(said))
 
+    @property
+    def unconfirmed(self) -> int:
+        """Return how much news the ledger has not learned yet."""
+        return len(self._unconfirmed)
+
     def confirm(self) -> bool:
         """Put down what the broker has, if it has all; say whether nothing waits.
 

@@ -34,6 +34,9 @@ CONFIRM_S = 0.02
 LOOK_EVERY_S = 5.0
 """How often the ledger is asked for child orders that the log may have lost."""
 
+UNCONFIRMED_MAX = 100
+"""Most news that the ledger has not learned while child orders keep coming."""
+
 WAITING_MAX = 10_000
 """Most child orders that wait here; while it is so many, no more are read."""
 
@@ -155,13 +158,16 @@ class Gateway:
         desk = self.desk
         while not stopping.is_set() and not self._lost:
             self._watch()
-            is_confirmed = desk.confirm()
             if not await self.sender.resolve() or not await self.sender.settle():
                 self._on_lost("the venue does not answer")
                 break
             if self._must_cancel:
                 await self._cancel_all()
-            if not await self._next():
+            is_busy = await self._next()
+            if is_busy and desk.unconfirmed < UNCONFIRMED_MAX:
+                continue  # the commits of a confirmation would hold up what waits
+            is_confirmed = desk.confirm()
+            if not is_busy:
                 self._look_into_ledger()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._awake.wait(), TURN_S if is_confirmed else CONFIRM_S)
