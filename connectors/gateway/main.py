@@ -16,6 +16,7 @@ from genesis.connectors.gateway.desk import Desk, log
 from genesis.connectors.gateway.factory import make_venue
 from genesis.connectors.gateway.gateway import Gateway
 from genesis.connectors.gateway.paper import PaperVenue
+from genesis.connectors.gateway.tracker import Phase
 from genesis.connectors.gateway.venues import TradingVenue
 from genesis.connectors.kafka import BrokerUnreachable, FrameConsumer, FrameProducer, Message, QueueFull
 from genesis.connectors.keys import KeyRing, open_keys
@@ -27,12 +28,14 @@ from genesis.operators import topics
 from genesis.operators.account import events, signing
 from genesis.operators.account.events import AccountEvent, Listings, MarketRecord, PermitRefused
 from genesis.operators.account.outcomes import ChildOrder
+from genesis.operators.records import Health
 
 POLL_WAIT_S = 0.05
 POLL_MESSAGES = 256
 FETCH_WAIT_MS = 5
 PUMP_EVERY_S = 0.01
 RELEASE_EVERY_S = 1.0
+REPORT_EVERY_S = 1.0
 
 WAITING_EVENTS_MAX = 100_000
 """Most events that wait here while the broker is away; then the process ends, and asks the venue later."""
@@ -215,7 +218,7 @@ async def _run(settings: Settings, venue: TradingVenue, keys: KeyRing, ledger: L
     gateway = Gateway(desk, is_halted=ledger.is_halted(settings.account))
     producer.on_restart = lambda names: _on_restart(names, desk)
     reader = Reader(settings, gateway, keys, producer)
-    pumping = asyncio.create_task(_pump(outlet))
+    pumping = asyncio.create_task(_pump(outlet, gateway, producer))
     announce_ready(venue=venue.name)
     try:
         await gateway.run(stopping)
@@ -235,7 +238,28 @@ def _on_restart(names: list[str], desk: Desk) -> None:
         asyncio.get_running_loop().call_soon(desk.publish_again)
 
 
-async def _pump(outlet: KafkaOutlet) -> None:
+async def _pump(outlet: KafkaOutlet, gateway: Gateway, producer: FrameProducer) -> None:
+    reported_s = 0.0
     while True:
         outlet.pump()
+        if time.monotonic() - reported_s > REPORT_EVERY_S:
+            reported_s = time.monotonic()
+            with contextlib.suppress(QueueFull, BrokerUnreachable):
+                producer.send_record(topics.HEALTH, _health(gateway))
         await asyncio.sleep(PUMP_EVERY_S)
+
+
+def _health(gateway: Gateway) -> Health:
+    now_ns, tracker = time.time_ns(), gateway.desk.tracker
+    return Health(
+        id=f"gateway-{now_ns}",
+        recv_ns=now_ns,
+        component="gateway",
+        state="ok" if gateway.is_serving else "starting",
+        detail="" if gateway.is_serving else "no reconciled connection to the venue",
+        figures={
+            "open_orders": float(len(tracker.in_phase(Phase.OPEN, Phase.SENT))),
+            "unknown_orders": float(len(tracker.in_phase(Phase.UNKNOWN))),
+            "unconfirmed": float(gateway.desk.unconfirmed),
+        },
+    )
