@@ -34,7 +34,7 @@ def prepare(system: Supervisor, capital: str = CAPITAL) -> list[str]:
     update = {"credentials_file": str(credentials)}
     if not system.settings.credentials_file:
         system.settings = system.settings.model_copy(update=update)
-    return ["--accounts", str(accounts)]
+    return ["--accounts", str(accounts), "--state", str(folder / "venue-state.jsonl")]
 
 
 def _write(path: Path, content: object) -> None:

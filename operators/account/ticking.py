@@ -95,7 +95,7 @@ class Ticking:
                 self._moved[pair] = (one.decode(), other.decode(), round(value, 4))
 
     def _volume(self, rows: Rows) -> None:
-        for row in rows[rows["market"] == Market.SPOT]:
+        for row in rows[(rows["market"] == Market.SPOT) & np.isfinite(rows["day_notional"])]:
             self._notionals[row["symbol"].decode()] = float(row["day_notional"])
 
     def due(self) -> list[Due]:

@@ -220,7 +220,7 @@ def test_no_message_made_by_hand_gets_an_order_out(system: System) -> None:
     assert system.ask(PlaceOrder(symbol=SYMBOL, side="buy", notional="9")).accepted
     running.wait_for(system.agrees, "the books to agree", system.process)
     before, account = system.venue_account(), system.account()
-    attempts = len(account.standing.attempts_ns)
+    attempts = account.performance.today.override_attempts
     stranger, ring = producer_of(system), keys.open_keys(system.settings)
     for order in forged_orders(system):
         stranger.send_record(topics.CHILD_ORDERS, order)
@@ -246,7 +246,7 @@ def test_no_message_made_by_hand_gets_an_order_out(system: System) -> None:
     stranger.flush(5.0)
 
     def counted() -> bool:
-        return len(system.account().standing.attempts_ns) >= attempts + len(bodies) + 1 + 3
+        return system.account().performance.today.override_attempts >= attempts + len(bodies) + 1 + 3
 
     running.wait_for(counted, "the attempts to be counted", system.process)
     after = system.venue_account()

@@ -20,10 +20,13 @@ from genesis.operators.account.events import (
     PlaceOrder,
     ResumeOrder,
     Role,
+    decode,
+    encode,
 )
 from genesis.operators.account.outcomes import Fill, ParentOrder
 from genesis.operators.account.ticking import RECORD_NS, Due, Ticking
 from genesis.operators.account.tier_gates import Tier
+from genesis.operators.measure_records import VOLUME
 from genesis.operators.records import (
     CORRELATION,
     MARKET_STATE,
@@ -129,6 +132,9 @@ def test_states_and_correlations_are_told_once_they_change() -> None:
     correlation["market_a"] = correlation["market_b"] = Market.SPOT
     correlation["correlation"] = 0.25
     told = []
+    volume = VOLUME.empty(2)
+    volume["symbol"], volume["market"], volume["day_notional"] = [b"AAAUSDT", b"BBBUSDT"], 1, [5e6, np.nan]
+    ticking.take("day_volume", 0, volume, 0)
     for second in range(1, 4):
         ticking.take("market_state", 0, state, 0)
         ticking.take("correlation", 0, correlation, 0)
@@ -141,6 +147,8 @@ def test_states_and_correlations_are_told_once_they_change() -> None:
     ]
     assert {mark.state for due in told for mark in due.record.marks if mark.symbol == "AAAUSDT"} == {3}
     assert told[0].record.market_state == MarketState.VOLATILE
+    assert told[0].record.day_notionals == {"AAAUSDT": 5e6}
+    assert decode(encode(told[0].record)) == told[0].record
 
 
 def test_a_thousand_commands_over_recorded_ticks_leave_the_books_of_the_venue(recordings: Path) -> None:
