@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import IO, Any
 
@@ -27,6 +28,9 @@ STOP_GRACE_S = 12.0
 
 TICK_S = 0.1
 """How often the supervisor looks at its children."""
+
+EXCHANGE_SECRETS = ("GENESIS_API_KEY", "GENESIS_API_SECRET")
+"""Variables that are empty for every part but the gateway."""
 
 Notice = Callable[[str], None]
 
@@ -146,12 +150,15 @@ class Supervisor:
         return facts
 
     def _add(self, name: str, command: Callable[[], list[str]], *, foreground: bool = False) -> Child:
-        child = Child(name, command, self._environment, self.data / "logs", foreground=foreground)
+        environment = partial(self._environment, name)
+        child = Child(name, command, environment, self.data / "logs", foreground=foreground)
         self.children[name] = child
         return child
 
-    def _environment(self) -> dict[str, str]:
-        return settings.to_environment(self.settings)
+    def _environment(self, name: str) -> dict[str, str]:
+        """Return the settings of a part; only the gateway gets what opens the exchange account."""
+        found = settings.to_environment(self.settings)
+        return found if name == "gateway" else found | dict.fromkeys(EXCHANGE_SECRETS, "")
 
     def _learn(self, name: str, facts: dict[str, Any]) -> None:
         update: dict[str, str] = {key: str(facts[key]) for key in ("store_url", "venue_url") if key in facts}

@@ -47,6 +47,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Pairs": ("hedge_ratio", "spread_zscore", "half_life", "cointegration", "pair_signal"),
     "Slicing and cost": ("slicing", "market_impact", "execution_cost"),
     "Robust baselines": ("robust_baseline", "cusum", "page_hinkley"),
+    "Account": ("account", "order_matching"),
     "Folds": ("shard_fold", "market_join", "measures", "pairs_fold", "standings", "view"),
     "Infrastructure": (
         "arrays",
