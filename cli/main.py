@@ -36,6 +36,7 @@ MODULES = {
     "tui": "dashboard",
     "venue": "venue",
     "record": "record",
+    "backtest": "backtest",
     "order": "order",
     "kill": "kill",
     "sql": "sql",

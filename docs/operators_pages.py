@@ -48,6 +48,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Slicing and cost": ("slicing", "market_impact", "execution_cost"),
     "Robust baselines": ("robust_baseline", "cusum", "page_hinkley"),
     "Account": ("account", "order_matching"),
+    "Strategies": ("strategies",),
     "Folds": ("shard_fold", "market_join", "measures", "pairs_fold", "standings", "view"),
     "Infrastructure": (
         "arrays",
