@@ -80,10 +80,20 @@ def tried(names: list[str], strategy: str, given: list[str], capital: str, tier_
         raise CommandError(str(error)) from None
     except AmountError as error:
         raise CommandError(f"--capital: {error.sentence}") from None
+    missing = sorted(set(chosen.symbols) - {each.symbol for each in recorded.listings.listings})
+    if missing:
+        raise CommandError(
+            f"strategy {strategy!r} follows {', '.join(missing)}, of which there is no spot recording among "
+            "the files. Name one, or other symbols with --set"
+        )
     reached = [tier for tier, rights in TIERS.items() if rights.floor <= cash]
     trial = Trial(chosen, recorded.listings, capital, reached[-1] if tier_free and reached else Tier.SNIPER)
     for due in recorded:
         trial.take(due.record, due.event_ns)
+    if recorded.unreadable:
+        count = recorded.unreadable
+        what = "message could not be read and was" if count == 1 else "messages could not be read and were"
+        typer.echo(f"{count} {what} left out.", err=True)
     return reported(trial, strategy, capital)
 
 

@@ -87,18 +87,18 @@ class Breakout:
 
     def __init__(self, parameters: BreakoutParameters) -> None:
         self.parameters = parameters
-        self._names = parameters.names
+        self.symbols = parameters.names
 
     def begin(self) -> BreakoutState:
         """Return the state before the first record."""
-        count = len(self._names)
+        count = len(self.symbols)
         return BreakoutState(cells_of.no_cells(count), -1, ((),) * count, (None,) * count, {})
 
     def on_market(
         self, state: BreakoutState, record: MarketRecord, event_ns: int
     ) -> tuple[BreakoutState, list[Intent]]:
         """Return the state after a record, and what is asked for."""
-        cells, closed = cells_of.after(state.cells, self._names, record, event_ns)
+        cells, closed = cells_of.after(state.cells, self.symbols, record, event_ns)
         state = state._replace(cells=cells)
         if record.correlations:
             told = {pair_of(one, other): value for one, other, value in record.correlations}
@@ -142,11 +142,11 @@ class Breakout:
             if not is_late and mid > high * (1.0 - rule.trail_ppm / 1e6):
                 return []
             held[number] = None
-            return [PlaceOrder(symbol=self._names[number], side="sell", share="1", strategy=self.name)]
+            return [PlaceOrder(symbol=self.symbols[number], side="sell", share="1", strategy=self.name)]
         if len(highs) <= rule.minutes or not all(mid > high for high in highs):
             return []
-        name = self._names[number]
-        pairs = [pair_of(name, other) for other, it in zip(self._names, held, strict=True) if it is not None]
+        name = self.symbols[number]
+        pairs = [pair_of(name, other) for other, it in zip(self.symbols, held, strict=True) if it is not None]
         if any(not correlations.get(pair, math.inf) <= rule.correlation_max for pair in pairs):
             return []
         held[number] = Held(end_ns, mid)

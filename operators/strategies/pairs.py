@@ -95,7 +95,7 @@ class Pairs:
 
     def __init__(self, parameters: PairsParameters) -> None:
         self.parameters = parameters
-        self._legs = (parameters.first, parameters.second)
+        self.symbols = (parameters.first, parameters.second)
         self._steps = parameters.steps()
 
     def begin(self) -> PairsState:
@@ -114,7 +114,7 @@ class Pairs:
         self, state: PairsState, record: MarketRecord, event_ns: int
     ) -> tuple[PairsState, list[Intent]]:
         """Return the state after a record, and what is asked for."""
-        cells, closed = cells_of.after(state.cells, self._legs, record, event_ns)
+        cells, closed = cells_of.after(state.cells, self.symbols, record, event_ns)
         state = state._replace(cells=cells)
         intents: list[Intent] = []
         for cell in closed:
@@ -155,4 +155,4 @@ class Pairs:
         return state._replace(held=wanted), [purchase]
 
     def _symbol(self, leg: int) -> str:
-        return self._legs[0] if leg == PairSignal.HOLD_FIRST else self._legs[1]
+        return self.symbols[0] if leg == PairSignal.HOLD_FIRST else self.symbols[1]

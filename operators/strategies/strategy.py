@@ -22,6 +22,11 @@ class Strategy(Protocol):
         """Name in the registry; the account counts its profits under it."""
         ...
 
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """What it follows, as the venue writes it."""
+        ...
+
     def begin(self) -> Any:
         """Return the state before the first record."""
         ...

@@ -1,5 +1,7 @@
 """A backtest over recordings: twice the same, its cash that of a recomputation, its prices those recorded."""
 
+import gzip
+import itertools
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -106,6 +108,24 @@ def test_a_recording_without_a_spot_market_is_a_sentence(recordings: Path) -> No
     futures = [str(each) for each in (recordings / "raw_ws").glob("*usdm_btc*")]
     with pytest.raises(CommandError, match="spot"):
         tried(futures, "pairs", [], "500", tier_free=False)
+
+
+def test_a_symbol_without_a_recording_is_a_sentence(recordings: Path) -> None:
+    with pytest.raises(CommandError, match="follows ETHUSDT"):
+        tried(files(recordings)[:1], "pairs", [], "500", tier_free=False)
+
+
+def test_messages_that_cannot_be_read_are_counted(
+    recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with gzip.open(files(recordings)[0], "rt", encoding="utf-8") as lines:
+        kept = list(itertools.islice(lines, 2_000))
+    time_ns = kept[-1].split(" ", 1)[0]
+    bad = '{"stream":"btcusdt@trade","data":{"e":"trade","s":"BTCUSDT","t":"x"}}'
+    path = tmp_path / "binance_spot_btcusdt_part.txt"
+    path.write_text("".join([*kept, f"{time_ns} {bad}\n"]), encoding="utf-8")
+    tried([str(path)], "breakout", ["symbols=BTCUSDT"], "500", tier_free=False)
+    assert "1 message could not be read" in capsys.readouterr().err
 
 
 def test_the_command_writes_report_and_picture(recordings: Path, tmp_path: Path) -> None:
