@@ -245,7 +245,11 @@ def _position(_account: Account, ask: Ask, figures: Figures) -> Found:
 
 def _together(account: Account, ask: Ask, figures: Figures) -> Found:
     symbol = ask.rules.symbol
-    held = {name: value for name, value in figures.exposure.items() if value > ZERO and name != symbol}
+    held = {
+        name: value
+        for name, value in figures.exposure.items()
+        if name != symbol and value > _dust(account, name)
+    }
     if ask.is_closing or not held:
         return None
     own = figures.exposure.get(symbol, ZERO) + ask.notional
@@ -268,6 +272,12 @@ def _together(account: Account, ask: Ask, figures: Figures) -> Found:
         {"share": share, "share_max": TOGETHER_SHARE_MAX}
         | ({"correlation": value} if value is not None else {}),
     )
+
+
+def _dust(account: Account, symbol: str) -> Decimal:
+    """Return the worth up to which a holding is the crumb of a sale: nobody can sell it by itself."""
+    rules = account.rules.get(symbol)
+    return rules.min_notional if rules is not None else ZERO
 
 
 def _rate(account: Account, ask: Ask, _figures: Figures) -> Found:

@@ -192,6 +192,14 @@ def test_a_refusal_for_correlation_names_pair_and_number() -> None:
     assert decision.figures["share"] == 1.0
 
 
+def test_the_crumb_of_a_sale_moves_with_nobody() -> None:
+    lab = Lab()
+    lab.correlate(("BTCUSDT", "ETHUSDT", 0.93))
+    lab.put(Role.GATEWAY, VenueBalances(balances={"USDT": ("1000", "0"), "BTC": ("0.02", "0")}))
+    lab.tick()
+    assert lab.ask(buy(symbol="ETHUSDT")).accepted
+
+
 @pytest.mark.parametrize("tier", Tier)
 @pytest.mark.parametrize("algorithm", sorted(commands.ALGORITHMS))
 def test_a_tier_sends_what_it_unlocked_and_nothing_else(tier: Tier, algorithm: str) -> None:
