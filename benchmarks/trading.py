@@ -143,6 +143,7 @@ class _Trader:
     def __init__(self, configured: Settings) -> None:
         self._settings, self._key = configured, keys.open_keys(configured, Role.TRADER)[Role.TRADER]
         parts: Any = {("child_orders", 0): None, ("account_events", 0): None, ("parent_orders", 0): None}
+        parts["decisions", 0] = None
         self._consumer = FrameConsumer(
             configured.broker, parts, fetch_wait_ms=1, start_at_end=True, name="bench"
         )
@@ -157,7 +158,7 @@ class _Trader:
         begun_ns = time.perf_counter_ns()
         self._producer.send_record(topics.ACCOUNT_EVENTS, event)
         self._producer.poll()
-        child, seen_ns = "", [0, 0]
+        child, seen_ns, ended, reports = "", [0, 0], False, dict[str, int]()
         deadline_s = time.monotonic() + ANSWER_S
         while time.monotonic() < deadline_s:
             for message in self._consumer.poll(1_000, 0.001):
@@ -168,12 +169,18 @@ class _Trader:
                         child, seen_ns[0] = order.client_order_id, now_ns
                 elif message.topic is topics.ACCOUNT_EVENTS and b'"gateway"' in message.value:
                     report = decode(msgspec.json.decode(message.value, type=AccountEvent).body)
-                    mine = isinstance(report, Execution) and report.client_order_id == child
-                    seen_ns[1] = seen_ns[1] or (now_ns if mine else 0)
-                elif message.topic is topics.PARENT_ORDERS and seen_ns[1]:
+                    if isinstance(report, Execution):
+                        reports.setdefault(report.client_order_id, now_ns)
+                elif message.topic is topics.DECISIONS:
+                    decision = msgspec.json.decode(message.value)
+                    if decision["cause"] == event.id and not decision["accepted"]:
+                        raise RuntimeError(f"the order was refused: {decision['sentence']}")
+                elif message.topic is topics.PARENT_ORDERS:
                     told = msgspec.json.decode(message.value)
-                    if told["parent_id"] == event.id and told["status"] == "ended":
-                        return (seen_ns[0] - begun_ns) / 1e6, (seen_ns[1] - begun_ns) / 1e6
+                    ended = ended or (told["parent_id"] == event.id and told["status"] == "ended")
+            seen_ns[1] = reports.get(child, 0)
+            if ended and all(seen_ns):
+                return (seen_ns[0] - begun_ns) / 1e6, (seen_ns[1] - begun_ns) / 1e6
         raise RuntimeError(f"an order was not carried out within {ANSWER_S:g} s; see the log of account")
 
 
@@ -187,7 +194,8 @@ def path_rows() -> list[dict[str, object]]:
             found = []
             for number in range(ORDERS):
                 if number % 2:
-                    found.append(trader.order(PlaceOrder(symbol=SYMBOL, side="sell", share="1")))
+                    share = f"{1 - number / 10_000}"  # an equal order within 2 s would be refused
+                    found.append(trader.order(PlaceOrder(symbol=SYMBOL, side="sell", share=share)))
                 else:
                     notional = f"{15 + number % 7}"
                     found.append(trader.order(PlaceOrder(symbol=SYMBOL, side="buy", notional=notional)))

@@ -28,6 +28,7 @@ REACHED_THROUGH = {
     "interval_volatility": "measures",
     "lanes": "rolling_correlation",
     "parameters": "hedge_ratio",
+    "strategies.trial": "strategies.report",
 }
 """Modules that are tested through another one, whose part they are."""
 
