@@ -273,3 +273,12 @@ def decode(text: str) -> Body:
         When it is no body, or one with an unknown field.
     """
     return _decoder.decode(text)  # type: ignore[no-any-return]
+
+
+def pair_of(one: str, other: str) -> str:
+    """Return the name of a pair of symbols, whichever is named first.
+
+    >>> pair_of("ETHUSDT", "BTCUSDT")
+    'BTCUSDT|ETHUSDT'
+    """
+    return f"{min(one, other)}|{max(one, other)}"

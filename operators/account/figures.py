@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from genesis.operators.account import performance, portfolio, tier_facts, tiers
 from genesis.operators.account.desk import Desk, promised
+from genesis.operators.account.events import pair_of
 from genesis.operators.account.money import ZERO
-from genesis.operators.account.risk import TOGETHER, Figures, pair_of
+from genesis.operators.account.risk import TOGETHER, Figures
 from genesis.operators.account.state import BUY, Account, Rules, Working
 from genesis.operators.account.tiers import Limits
 

@@ -8,10 +8,10 @@ from decimal import Decimal
 
 from genesis.operators.account import commands, execution, figures
 from genesis.operators.account.desk import Desk
-from genesis.operators.account.events import AccountEvent, Listings, Mark, MarketRecord
+from genesis.operators.account.events import AccountEvent, Listings, Mark, MarketRecord, pair_of
 from genesis.operators.account.money import ZERO, AmountError, amount, positive
 from genesis.operators.account.outcomes import AccountStatus
-from genesis.operators.account.risk import SENDS_NS, STALE_NS, pair_of
+from genesis.operators.account.risk import SENDS_NS, STALE_NS
 from genesis.operators.account.state import BUY, SYMBOLS_MAX, Rules, View
 from genesis.operators.account.tiers import name_of
 from genesis.operators.slicing.orders import EventKind

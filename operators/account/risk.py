@@ -9,6 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import NamedTuple
 
+from genesis.operators.account.events import pair_of
 from genesis.operators.account.money import ZERO, is_multiple, text
 from genesis.operators.account.state import BUY, ORDERS_WORKING_MAX, Account, Rules, View
 from genesis.operators.account.tiers import Limits
@@ -320,12 +321,3 @@ def objection(account: Account, ask: Ask, figures: Figures) -> Objection | None:
         if found is not None:
             return Objection(code, *found)
     return None
-
-
-def pair_of(one: str, other: str) -> str:
-    """Return the name of a pair of symbols, whichever is named first.
-
-    >>> pair_of("ETHUSDT", "BTCUSDT")
-    'BTCUSDT|ETHUSDT'
-    """
-    return f"{min(one, other)}|{max(one, other)}"

@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from genesis.operators.account.events import Mark, MarketRecord
-from genesis.operators.account.risk import pair_of
+from genesis.operators.account.events import Mark, MarketRecord, pair_of
 from genesis.operators.records import QUOTE, TRADE, WATERMARK_FINAL_NS, WHOLE_MARKET, Market
 
 Rows = np.ndarray[Any, np.dtype[np.void]]

@@ -11,9 +11,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from genesis.operators.account.events import MarketRecord, PlaceOrder
+from genesis.operators.account.events import MarketRecord, PlaceOrder, pair_of
 from genesis.operators.account.money import positive as positive_amount
-from genesis.operators.account.risk import pair_of
 from genesis.operators.parameters import positive, within
 from genesis.operators.strategies import cells as cells_of
 from genesis.operators.strategies.strategy import Intent

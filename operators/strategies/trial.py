@@ -22,10 +22,10 @@ from genesis.operators.account.events import (
     Role,
     VenueBalances,
     VenueLink,
+    pair_of,
 )
 from genesis.operators.account.fold import fold
 from genesis.operators.account.outcomes import ChildOrder, Decision, Fill
-from genesis.operators.account.risk import pair_of
 from genesis.operators.account.state import Account
 from genesis.operators.account.ticking import HALF_LIFE_NS, MOVED
 from genesis.operators.account.tier_gates import Tier
