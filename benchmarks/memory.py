@@ -51,11 +51,13 @@ def pss_mb(pid: int) -> float:
 def part_of(pid: int) -> str:
     """Return the component that a process is."""
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().replace("\0", " ").split()
     except OSError:
         return "gone"
     if "run" in words:
         return words[words.index("run") + 1]
+    if "genesis.cli.fork_server" in words:
+        return "fork server"
     return next((name for name in ("broker", "venue") if name in words), "supervisor")
 
 

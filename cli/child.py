@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from genesis.cli.fork_server import OURS, ForkServer, Part
 from genesis.connectors.process import die_with_parent
 
 STABLE_S = 60.0
@@ -54,6 +55,8 @@ class Child:
         Variables on top of the supervisor's own.
     logs
         Folder of the log files.
+    server
+        Forks the parts that are our own programs; None starts every part as a program of its own.
     foreground
         True for the one that owns the terminal: it keeps standard input and output.
     """
@@ -65,9 +68,10 @@ class Child:
         environment: Callable[[], dict[str, str]],
         logs: Path,
         *,
+        server: ForkServer | None = None,
         foreground: bool = False,
     ) -> None:
-        self.name, self._command, self._environment = name, command, environment
+        self.name, self._command, self._environment, self._server = name, command, environment, server
         self._log_path = logs / f"{name}.log"
         self._foreground = foreground
         self._deaths: deque[float] = deque(maxlen=CRASH_LOOP_DEATHS)
@@ -75,7 +79,7 @@ class Child:
         self.pause_s = 0.0
         self._ready: queue.Queue[dict[str, Any]] = queue.Queue()
         self._reader = threading.Thread()
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Part | None = None
         self.state = "stopped"
         self.restarts = 0
         self.restart_at_s: float | None = None
@@ -89,20 +93,26 @@ class Child:
         if self._log_path.exists() and self._log_path.stat().st_size > LOG_BYTES_MAX:
             self._log_path.replace(self._log_path.with_suffix(".log.old"))
         log = self._log_path.open("ab")
-        self.process = subprocess.Popen(
-            self._command(),
-            env=ALLOCATOR | os.environ | self._environment(),
+        self.process = self._launched(self._command(), log)
+        if self.process.stdout is not None:
+            self._reader = threading.Thread(target=self._read, args=(self.process.stdout, log), daemon=True)
+            self._reader.start()
+        else:
+            log.close()
+
+    def _launched(self, command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes] | Part:
+        environment = ALLOCATOR | os.environ | self._environment()
+        if self._server is not None and not self._foreground and command[1:3] == ["-m", OURS]:
+            return self._server.start(command[3:], environment, log)
+        return subprocess.Popen(
+            command,
+            env=environment,
             stdin=None if self._foreground else subprocess.DEVNULL,
             stdout=None if self._foreground else subprocess.PIPE,
             stderr=log,
             start_new_session=not self._foreground,
             preexec_fn=die_with_parent,  # noqa: PLW1509 - the supervisor starts children from its main thread only
         )
-        if self.process.stdout is not None:
-            self._reader = threading.Thread(target=self._read, args=(self.process.stdout, log), daemon=True)
-            self._reader.start()
-        else:
-            log.close()
 
     def _read(self, output: IO[bytes], log: IO[bytes]) -> None:
         with log:

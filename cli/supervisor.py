@@ -7,6 +7,7 @@ pause; a part that keeps dying is reported; whatever happens, no process and no 
 import fcntl
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -14,8 +15,9 @@ from functools import partial
 from types import TracebackType
 from typing import IO, Any
 
-from genesis.cli.child import Child
+from genesis.cli.child import ALLOCATOR, Child
 from genesis.cli.errors import CommandError
+from genesis.cli.fork_server import OURS, ForkServer
 from genesis.connectors import broker, run_file, settings
 from genesis.connectors.kafka import ensure_topics
 from genesis.connectors.settings import Settings
@@ -56,6 +58,7 @@ class Supervisor:
         self._facts: dict[str, str] = {}
         self._lock: IO[str] | None = None
         self._stop_asked = False
+        self._server = ForkServer(ALLOCATOR | os.environ) if sys.platform == "linux" else None
 
     def __enter__(self) -> "Supervisor":
         self._take_lock()
@@ -114,6 +117,7 @@ class Supervisor:
             )
             child = self._add("broker", lambda: broker.command(port))
             child.start()
+            assert isinstance(child.process, subprocess.Popen)
             broker.await_ready(self.settings.broker, child.process)
             child.state = "running"
         ensure_topics(self.settings.broker, self.settings.shards)
@@ -132,7 +136,7 @@ class Supervisor:
             When it ends, or is silent for READY_TIMEOUT_S; the sentence has its last words.
         """
         part = [name] if name == "venue" else ["run", name]
-        command = [sys.executable, "-m", "genesis.cli.main", *part, *options]
+        command = [sys.executable, "-m", OURS, *part, *options]
         child = self._add(name, lambda: command, foreground=foreground)
         if finite:
             self._finite.add(name)
@@ -151,7 +155,9 @@ class Supervisor:
 
     def _add(self, name: str, command: Callable[[], list[str]], *, foreground: bool = False) -> Child:
         environment = partial(self._environment, name)
-        child = Child(name, command, environment, self.data / "logs", foreground=foreground)
+        child = Child(
+            name, command, environment, self.data / "logs", server=self._server, foreground=foreground
+        )
         self.children[name] = child
         return child
 
@@ -234,6 +240,8 @@ class Supervisor:
             self.children, key=lambda name: order.index(name) if name in order else len(order)
         ):
             self.children[name].stop(STOP_GRACE_S, at_once=name == "broker")
+        if self._server is not None:
+            self._server.close()
         if self._lock is not None:
             run_file.path_in(self.data).unlink(missing_ok=True)
             self._lock.truncate(0)

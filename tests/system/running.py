@@ -1,5 +1,6 @@
 """Helpers for tests of the whole system: run it, find its parts, end them, compare stores."""
 
+import contextlib
 import json
 import os
 import signal
@@ -110,19 +111,20 @@ def wait_for(happened: Callable[[], Any], what: str, process: "subprocess.Popen[
 
 
 def part(system: int, name: str) -> int | None:
-    """Return the process id of one part of a running system."""
+    """Return the process id of one part of a running system; the fork server is its ``fork_server``."""
+    parents: dict[int, int] = {}
+    words: dict[int, list[str]] = {}
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            words = (entry / "cmdline").read_bytes().decode().split("\0")
-        except OSError:
-            continue
-        if parent == system and (
-            words[-2:-1] == [name] or name in words[3:5] or (name == "broker" and name in words)
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                words[int(entry.name)] = (entry / "cmdline").read_bytes().decode().replace("\0", " ").split()
+    for pid, said in words.items():
+        mother = parents[pid]
+        if system in (mother, parents.get(mother)) and (
+            name in said[1:3] or f"genesis.cli.{name}" in said or (name == "dashboard" and name in said)
         ):
-            return int(entry.name)
+            return pid
     return None
 
 
