@@ -68,12 +68,8 @@ def tried(names: list[str], strategy: str, given: list[str], capital: str, tier_
     CommandError
         When strategy, parameters, capital or recordings do not do.
     """
-    pairs = [each.partition("=") for each in given]
-    wrong = next((each for each, pair in zip(given, pairs, strict=True) if not (pair[0] and pair[1])), None)
-    if wrong is not None:
-        raise CommandError(f"--set takes NAME=VALUE, such as notional=20, was {wrong!r}")
     try:
-        chosen = catalog.made(strategy, {name: value for name, _, value in pairs})
+        chosen = catalog.made(strategy, options.parameters(given))
         cash = positive(capital, "capital")
         recorded = Recorded(names)
     except (catalog.StrategyError, NothingToTrade) as error:

@@ -37,6 +37,7 @@ MODULES = {
     "venue": "venue",
     "record": "record",
     "backtest": "backtest",
+    "strategy": "strategy",
     "order": "order",
     "kill": "kill",
     "sql": "sql",

@@ -55,3 +55,16 @@ def recordings(files: list[Path]) -> list[Path]:
         if not file.is_file():
             raise CommandError(f"there is no recording {file}. `genesis record` makes one")
     return files
+
+
+def parameters(given: list[str]) -> dict[str, str]:
+    """Return parameters by name.
+
+    >>> parameters(["enter=2.5"])
+    {'enter': '2.5'}
+    """
+    pairs = [each.partition("=") for each in given]
+    wrong = next((each for each, pair in zip(given, pairs, strict=True) if not (pair[0] and pair[1])), None)
+    if wrong is not None:
+        raise CommandError(f"--set takes NAME=VALUE, such as notional=20, was {wrong!r}")
+    return {name: value for name, _, value in pairs}

@@ -89,6 +89,19 @@ def account() -> None:
 
 
 @app.command()
+def strategist() -> None:
+    """Run the strategies that DATA/strategies.json wants; see `genesis strategy`.
+
+    Example: GENESIS_BROKER=127.0.0.1:9092 GENESIS_DATA=/var/lib/genesis genesis run strategist
+    """
+    configured = settings.read()
+    logs.configure("strategist", configured.log_level)
+    from genesis.connectors.strategist import main
+
+    raise typer.Exit(main(configured))
+
+
+@app.command()
 def ticker() -> None:
     """Append the market to the accounts' log, ten times a second of event time.
 

@@ -190,12 +190,18 @@ class Supervisor:
             ),
         )
 
-    def run(self, until: Callable[[], bool]) -> None:
-        """Look after the parts until ``until`` says so, or somebody asks for the end."""
+    def run(
+        self, until: Callable[[], bool], look: Callable[["Supervisor"], None] = lambda _system: None
+    ) -> None:
+        """Look after the parts until ``until`` says so, or somebody asks for the end.
+
+        ``look`` is called each time; it may start more of them.
+        """
         while not self._stop_asked and not until():
             changes = [self._look_after(child) for child in self.children.values()]
             if any(changes):
                 self._write_run_file()
+            look(self)
             time.sleep(TICK_S)
 
     def _look_after(self, child: Child) -> bool:
@@ -235,7 +241,18 @@ class Supervisor:
         The feed goes before the venue, so that it sees no broken connection; then who reads after
         who writes.
         """
-        order = ("dashboard", "gateway", "ticker", "feed", "venue", "market", "account", "store", "archive")
+        order = (
+            "dashboard",
+            "strategist",
+            "gateway",
+            "ticker",
+            "feed",
+            "venue",
+            "market",
+            "account",
+            "store",
+            "archive",
+        )
         for name in sorted(
             self.children, key=lambda name: order.index(name) if name in order else len(order)
         ):

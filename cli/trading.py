@@ -6,9 +6,10 @@ from pathlib import Path
 
 import msgspec
 
+from genesis.cli.errors import CommandError
 from genesis.cli.supervisor import Supervisor
-from genesis.connectors import keys
-from genesis.connectors.settings import Settings, Trading, Venue
+from genesis.connectors import keys, strategist
+from genesis.connectors.settings import Settings, SettingsError, Trading, Venue
 
 CAPITAL = "500"
 """What the simulator's account begins with, USDT: the first tier's."""
@@ -51,3 +52,14 @@ def start(system: Supervisor) -> None:
     system.start("account")
     system.start("ticker")
     system.start("gateway")
+
+
+def look_for_strategies(system: Supervisor) -> None:
+    """Start the strategist when a strategy is wanted for the first time; it then follows the file itself."""
+    if "strategist" in system.children or "account" not in system.children:
+        return
+    try:
+        if strategist.read_wanted(system.data).strategies:
+            system.start("strategist")
+    except (SettingsError, CommandError) as error:
+        system.notice(str(error))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from genesis.cli import options, trading
+from genesis.cli import options, strategy, trading
 from genesis.cli.supervisor import Supervisor
 from genesis.connectors.broker import free_port
 from genesis.connectors.settings import Settings, Venue
@@ -27,6 +27,10 @@ def up(
     synthetic: Annotated[int, typer.Option(min=1, max=200, help="Symbols of the synthetic market.")] = 20,
     seed: Annotated[int, typer.Option(help="Seed of the synthetic market.")] = 1,
     rate: Annotated[float, typer.Option(min=1, help="Messages a second of the synthetic market.")] = 1_000,
+    strategies: Annotated[
+        list[str] | None,
+        typer.Option("--strategy", metavar="NAME", help="A strategy to run; see `genesis strategy`."),
+    ] = None,
     headless: Annotated[bool, typer.Option("--headless", help="Without a dashboard.")] = False,
     data: options.Data = None,
 ) -> None:
@@ -43,6 +47,8 @@ def up(
       genesis up --replay btc.txt.gz eth.txt.gz --speed 10
 
       genesis up --venue binance --symbols spot:BTCUSDT,spot:ETHUSDT
+
+      genesis up --strategy pairs
     """
     configured = options.configured(data, venue=venue, symbols=symbols)
     files = options.recordings([*(replay or []), *(more or [])])
@@ -50,14 +56,16 @@ def up(
     screen = not headless and sys.stdout.isatty() and sys.stdin.isatty()
     say = (lambda _sentence: None) if screen else (lambda sentence: typer.echo(sentence, err=True))
     with Supervisor(configured, say) as system:
+        for name in strategies or []:
+            strategy.want(system.data, name, {})
         typer.echo("Starting broker, store, flows and feed; the first time this takes a minute.", err=True)
         start_parts(system, source, trade=trading.trades(configured))
         if screen:
             system.start("dashboard", finite=True, foreground=True)
-            system.run(until=lambda: "dashboard" in system.finished)
+            system.run(until=lambda: "dashboard" in system.finished, look=trading.look_for_strategies)
         else:
             typer.echo(addresses(system), err=True)
-            system.run(until=lambda: False)
+            system.run(until=lambda: False, look=trading.look_for_strategies)
         typer.echo("Stopping.", err=True)
 
 
