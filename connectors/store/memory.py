@@ -1,11 +1,16 @@
-"""Memory: give back what only the start of the embedded engine needed."""
+"""Memory: give back the code of the embedded engine that is not in use."""
 
 import ctypes
 import re
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 MADV_DONTNEED = 4
+
+RELEASE_EVERY_S = 60.0
 
 _MAPPING = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S+) \S+ \S+ \S+ +(\S.*)?$")
 
@@ -35,6 +40,29 @@ def release_code(library: str) -> int:
         if libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), MADV_DONTNEED) == 0:
             released += resident
     return released
+
+
+@contextmanager
+def releasing(library: str) -> Iterator[None]:
+    """Let go of a library's code pages now and every RELEASE_EVERY_S, for the length of a block.
+
+    Merges and queries bring some 60 MB of them back, and few are needed again.
+    """
+    ending = threading.Event()
+
+    def release() -> None:
+        while True:
+            release_code(library)
+            if ending.wait(RELEASE_EVERY_S):
+                return
+
+    thread = threading.Thread(target=release, name="releasing", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
 
 
 def _clean_mappings(library: str) -> list[tuple[int, int, int]]:

@@ -13,7 +13,7 @@ from genesis.connectors.store import migrate, views
 from genesis.connectors.store.engine import Engine
 from genesis.connectors.store.errors import StoreError, explain
 from genesis.connectors.store.http import StoreServer
-from genesis.connectors.store.memory import release_code
+from genesis.connectors.store.memory import releasing
 
 
 class Store(NamedTuple):
@@ -41,9 +41,9 @@ def open_store(settings: Settings) -> Iterator[Store]:
     with Engine(settings.data, settings.database) as engine:
         _prepare(Store(engine.client, "", str(engine.path)), settings.database)
         server = _serve(engine, settings.store_port)
-        release_code("_chdb")
         try:
-            yield Store(engine.client, server.url, str(engine.path))
+            with releasing("_chdb"):
+                yield Store(engine.client, server.url, str(engine.path))
         finally:
             server.close()
 
