@@ -15,7 +15,7 @@ SOURCES := $(wildcard $(FOLDERS) tests benchmarks docs)
 COMPILE := $(PY) -m uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--python-version 3.11 --fork-strategy fewest --custom-compile-command 'make lock'
 
-.PHONY: help up test check bench docs lock package clean
+.PHONY: help up test check drill bench docs lock package clean
 
 help: ## List the targets
 	@echo 'GENESIS. Targets, each of which sets up what it needs:'
@@ -37,6 +37,9 @@ check: .venv/.dev build/types ## Lint, format, types, the import rule, generated
 	@echo 'imports'; cd build/types && ../../.venv/bin/lint-imports --config ../../pyproject.toml \
 		--cache-dir ../import-linter >../imports.txt || { cat ../imports.txt; exit 1; }
 	@echo 'pages';   $(PY) docs/generate.py --check && $(PY) -m genesis.connectors.topic_docs --check
+
+drill: .venv/.dev ## Kill every part at every step of an order, over seeds (ARGS="--seeds 3"); minutes each
+	@$(PY) -m tests.system.kill_matrix $(ARGS)
 
 bench: .venv/.dev ## Measure against the baselines; writes build/bench.json
 	@mkdir -p build

@@ -8,7 +8,7 @@ import time
 
 import msgspec
 
-from genesis.connectors.kafka import FrameConsumer, FrameProducer, QueueFull
+from genesis.connectors.kafka import BrokerUnreachable, FrameConsumer, FrameProducer, QueueFull
 from genesis.connectors.settings import Settings
 from genesis.operators import topics
 from genesis.operators.account import signing
@@ -17,6 +17,9 @@ from genesis.operators.account.outcomes import Decision
 
 AGAIN_S = 3.0
 """A command without a decision is sent again after so long."""
+
+LOOK_AGAIN_S = 0.5
+"""After so long a broker that was away is tried again."""
 
 POLL_S = 0.05
 FETCH_WAIT_MS = 20
@@ -79,6 +82,9 @@ class Commander:
                 try:
                     self._producer.send_record(topics.ACCOUNT_EVENTS, event)
                 except QueueFull:
+                    continue
+                except BrokerUnreachable:
+                    sent_s += LOOK_AGAIN_S - AGAIN_S
                     continue
             self._producer.poll()
             for message in self._consumer.poll(POLL_MESSAGES, POLL_S):

@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 
 from genesis.connectors.commanding import NoDecisionError
@@ -37,6 +38,7 @@ class Cell:
         self.system, self.command_id = system, secrets.token_hex(8)
         self._order = PlaceOrder(symbol=SYMBOL, side="buy", notional=notional)
         self._audit_before = system.account().head_number
+        self._held_before = _held(system)
         self._orders_before = len(system.sent())
         venue = system.venue_account()
         self._venue_before = (venue["orders"], venue["trades"])
@@ -83,12 +85,18 @@ class Cell:
 
     def is_booked(self) -> bool:
         """Say whether the account holds what was bought."""
-        return SYMBOL in self.system.account().portfolio.positions
+        return _held(self.system) > self._held_before
 
     def end(self) -> None:
         """Wait for the decision."""
         self._asking.join(90.0)
         assert self.decision is not None, f"the command was lost: {self.failure}"
+
+
+def _held(system: System) -> Decimal:
+    """Return how much the account holds; the crumb of a sale stays."""
+    position = system.account().portfolio.positions.get(SYMBOL)
+    return position.qty if position is not None else Decimal(0)
 
 
 _SEEN: dict[str, Callable[[Cell], bool]] = {
