@@ -103,7 +103,7 @@ def _lift(settings: Settings, *, yes: bool) -> None:
     with open_ledger(settings, create=False) as ledger:
         ledger.lift_halt(settings.account)
     typer.echo(
-        "the halt is lifted. The gateway sends again once it is started anew;"
+        "the halt is lifted. A running gateway reconciles and sends again within seconds;"
         " the account itself stays halted until its mode is set to active"
     )
 

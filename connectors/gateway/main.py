@@ -20,7 +20,7 @@ from genesis.connectors.gateway.tracker import Phase
 from genesis.connectors.gateway.venues import TradingVenue
 from genesis.connectors.kafka import BrokerUnreachable, FrameConsumer, FrameProducer, Message, QueueFull
 from genesis.connectors.keys import KeyRing, open_keys
-from genesis.connectors.ledger import Ledger, open_ledger
+from genesis.connectors.ledger import Ledger, LedgerError, open_ledger
 from genesis.connectors.ledger.errors import FenceLost
 from genesis.connectors.process import announce_ready
 from genesis.connectors.settings import Settings
@@ -36,6 +36,8 @@ FETCH_WAIT_MS = 5
 PUMP_EVERY_S = 0.01
 RELEASE_EVERY_S = 1.0
 REPORT_EVERY_S = 1.0
+HALT_LOOK_S = 1.0
+"""How often the ledger is asked whether the kill switch was used, or its halt lifted."""
 
 WAITING_EVENTS_MAX = 100_000
 """Most events that wait here while the broker is away; then the process ends, and asks the venue later."""
@@ -215,10 +217,12 @@ async def _run(settings: Settings, venue: TradingVenue, keys: KeyRing, ledger: L
         clock=AccountClock(time.monotonic_ns),
         monotonic_ns=time.monotonic_ns,
     )
-    gateway = Gateway(desk, is_halted=ledger.is_halted(settings.account))
+    is_halted = ledger.is_halted(settings.account)
+    gateway = Gateway(desk, is_halted=is_halted)
     producer.on_restart = lambda names: _on_restart(names, desk)
     reader = Reader(settings, gateway, keys, producer)
     pumping = asyncio.create_task(_pump(outlet, gateway, producer))
+    watching = asyncio.create_task(_end_when_lifted(ledger, desk, stopping, is_halted=is_halted))
     announce_ready(venue=venue.name)
     try:
         await gateway.run(stopping)
@@ -230,7 +234,27 @@ async def _run(settings: Settings, venue: TradingVenue, keys: KeyRing, ledger: L
     finally:
         reader.close()
         pumping.cancel()
+        watching.cancel()
         producer.flush(2.0)
+
+
+async def _end_when_lifted(ledger: Ledger, desk: Desk, stopping: asyncio.Event, *, is_halted: bool) -> None:
+    """End this process once the halt that it met is lifted; the next one takes a new fence and reconciles."""
+    while True:
+        await asyncio.sleep(HALT_LOOK_S)
+        try:
+            now = await asyncio.to_thread(ledger.is_halted, desk.account_id)
+        except LedgerError as error:
+            log.warning("the ledger does not say whether the account is halted", reason=str(error))
+            continue
+        if now and not is_halted:
+            log.warning("the kill switch was used")
+            desk.link(connected=False, detail="the kill switch was used; lifting it lets orders go out again")
+        elif is_halted and not now:
+            log.info("the halt is lifted; beginning anew")
+            stopping.set()
+            return
+        is_halted = now
 
 
 def _on_restart(names: list[str], desk: Desk) -> None:

@@ -26,7 +26,7 @@ from genesis.connectors.settings import Settings
 from genesis.operators import topics
 from genesis.operators.account import events, signing
 from genesis.operators.account.audit import Head
-from genesis.operators.account.events import AccountEvent, Execution, MarketRecord, PermitRefused
+from genesis.operators.account.events import AccountEvent, Execution, MarketRecord, PermitRefused, VenueLink
 from genesis.operators.account.outcomes import ChildOrder
 from tests.connectors.gateway.stubs import child
 from tests.connectors.ledger import lab
@@ -203,3 +203,19 @@ def test_it_refuses_what_is_forged_stands_by_when_fenced_off_and_shows_no_secret
     private = [system.api_key, system.secret, *(system.keys[name].hex() for name in system.keys)]
     for secret in private:
         assert secret not in shown + written + told
+
+
+@pytest.mark.timeout(120)
+def test_after_a_halt_is_lifted_the_gateway_ends_and_the_next_one_sends(system: System) -> None:
+    system.start_gateway()
+    system.until(lambda: system.serves(1))
+    system.ledger.halt("main")
+    system.until(lambda: any("kill switch" in link.detail for link in system.bodies(VenueLink)))
+    system.decide(1)
+    system.ledger.lift_halt("main")
+    system.until(lambda: system.gateways[0].poll() is not None)
+    assert system.gateways[0].returncode == 0
+    system.start_gateway()
+    system.decide(2)
+    system.until(lambda: bool(system.ends(2)))
+    assert system.ends(2)[-1].status == "filled"
