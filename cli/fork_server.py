@@ -119,14 +119,22 @@ class ForkServer:
     def start(self, arguments: Sequence[str], environment: Mapping[str, str], log: IO[bytes]) -> Part:
         """Return a part that runs ``genesis`` with arguments and variables of its own.
 
+        A server that is dying just now is replaced.
+
         Raises
         ------
         ForkServerError
             When the server does not answer.
         """
+        request = json.dumps({"arguments": list(arguments), "environment": dict(environment)}).encode()
+        try:
+            return self._asked(request, log)
+        except (OSError, ForkServerError):
+            return self._asked(request, log)
+
+    def _asked(self, request: bytes, log: IO[bytes]) -> Part:
         if self._process is None or self._process.poll() is not None:
             self._begin(log)
-        request = json.dumps({"arguments": list(arguments), "environment": dict(environment)}).encode()
         read_end, write_end = os.pipe()
         try:
             assert self._link is not None

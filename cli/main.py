@@ -25,7 +25,7 @@ EXPECTED = (
     "GateClosed",
     "CredentialsMissing",
     "TradingError",
-    "KeysError",
+    "ForkServerError",
     "LedgerError",
 )
 """Names of exceptions whose message, or whose heirs' message, is a sentence for the user."""

@@ -5,6 +5,7 @@ import os
 import select
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -95,6 +96,16 @@ def test_when_the_server_dies_its_parts_go_too_and_the_next_start_has_a_new_one(
     assert part.wait(WAIT_S) == -signal.SIGKILL
     again = venue(server, tmp_path)
     assert again.poll() is None
+
+
+def test_a_server_that_dies_while_it_is_asked_is_replaced(server: ForkServer, tmp_path: Path) -> None:
+    first = venue(server, tmp_path)
+    mother = parent_of(first.pid)
+    os.kill(mother, signal.SIGSTOP)  # alive for all that can be seen, and answers no more
+    ender = threading.Timer(0.2, os.kill, (mother, signal.SIGKILL))  # while the request waits
+    ender.start()
+    assert venue(server, tmp_path).poll() is None
+    ender.join()
 
 
 def test_closing_leaves_nothing_behind(server: ForkServer, tmp_path: Path) -> None:
