@@ -23,7 +23,17 @@ def is_halted(connection: Connection, account_id: str) -> bool:
     return connection.execute(query).first() is not None
 
 
+def newest(connection: Connection, account_id: str) -> int:
+    """Return the number of the newest halt of an account, lifted or not; 0 when there was none.
+
+    Numbers and tokens come from one counter: a token that is lower was voided by the halt.
+    """
+    query = select(FENCES.c.token).where(FENCES.c.name == _PREFIX + account_id)
+    return abs(connection.execute(query).scalar() or 0)
+
+
 def lift(connection: Connection, account_id: str) -> None:
     """Lift a halt; none is fine, too."""
-    # The row stays: fences are never removed, and a token below 1 is nobody's.
-    connection.execute(update(FENCES).where(FENCES.c.name == _PREFIX + account_id).values(token=0))
+    # The row stays, with its number: fences are never removed, and a token below 1 is nobody's.
+    halted = (FENCES.c.name == _PREFIX + account_id) & (FENCES.c.token > 0)
+    connection.execute(update(FENCES).where(halted).values(token=-FENCES.c.token))

@@ -188,6 +188,11 @@ class Ledger:
         with self._lock, self._database.reading() as connection:
             return halts.is_halted(connection, account_id)
 
+    def newest_halt(self, account_id: str) -> int:
+        """Return the number of the newest halt, lifted or not; a gateway's token below it is void."""
+        with self._lock, self._database.reading() as connection:
+            return halts.newest(connection, account_id)
+
     def lift_halt(self, account_id: str) -> None:
         """Let a gateway that starts from now on send again."""
         with self._lock, self._database.writing() as connection:

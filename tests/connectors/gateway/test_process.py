@@ -205,13 +205,17 @@ def test_it_refuses_what_is_forged_stands_by_when_fenced_off_and_shows_no_secret
         assert secret not in shown + written + told
 
 
+@pytest.mark.parametrize("is_noticed", [True, False])
 @pytest.mark.timeout(120)
-def test_after_a_halt_is_lifted_the_gateway_ends_and_the_next_one_sends(system: System) -> None:
+def test_after_a_halt_is_lifted_the_gateway_ends_and_the_next_one_sends(
+    system: System, is_noticed: bool
+) -> None:
     system.start_gateway()
     system.until(lambda: system.serves(1))
     system.ledger.halt("main")
-    system.until(lambda: any("kill switch" in link.detail for link in system.bodies(VenueLink)))
-    system.decide(1)
+    if is_noticed:
+        system.until(lambda: any("kill switch" in link.detail for link in system.bodies(VenueLink)))
+        system.decide(1)
     system.ledger.lift_halt("main")
     system.until(lambda: system.gateways[0].poll() is not None)
     assert system.gateways[0].returncode == 0
