@@ -1,8 +1,10 @@
 """`genesis order`: what the dashboard would place, for scripts; the same topic and the same checks."""
 
 import re
+import secrets
 import sys
-from typing import Annotated
+import time
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -26,6 +28,9 @@ from genesis.operators.account.events import (
     SetStop,
     WriteJournal,
 )
+
+if TYPE_CHECKING:
+    from genesis.operators.account.preview import Preview
 
 REFUSED = 3
 """Exit status of a command that was refused."""
@@ -127,6 +132,9 @@ def place(
     slices: Annotated[int, typer.Option(min=0, help="Slices wanted; 0 lets the algorithm choose.")] = 0,
     stop: Annotated[str, typer.Option(help="Stop-loss below the entry; 0% for none.")] = "2%",
     reason: Annotated[str, typer.Option(help="Why, in a sentence.")] = "",
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Say what it would lead to, and place nothing.")
+    ] = False,
     data: options.Data = None,
     wait: Wait = 15.0,
     command_id: Id = "",
@@ -141,6 +149,8 @@ def place(
       genesis order place sell ETHUSDT --share 50%
 
       genesis order place buy btc --notional 500 --algorithm twap --duration 10m --json
+
+      genesis order place buy btc --notional 500 --preview
     """
     part = f"{share_ppm(share) / PPM:f}" if share else ""
     order = PlaceOrder(
@@ -157,7 +167,50 @@ def place(
         stop_ppm=share_ppm(stop),
         reason=reason,
     )
-    send(data, order, wait, command_id, as_json)
+    if preview:
+        show_preview(data, order, as_json)
+    else:
+        send(data, order, wait, command_id, as_json)
+
+
+def show_preview(data: options.Data, order: PlaceOrder, as_json: bool) -> None:
+    """Print what an order would lead to now, as the fold decides on the account's newest state."""
+    from genesis.connectors.ledger import open_ledger
+    from genesis.operators.account import preview, signing
+
+    settings = options.configured(data)
+    ring = keys.open_keys(settings, Role.TRADER, keys.AUDIT)
+    with open_ledger(settings, audit_key=ring[keys.AUDIT], create=False) as ledger:
+        saved = ledger.load(settings.account)
+    if saved is None:
+        raise CommandError(f"the ledger has no account {settings.account!r} yet. Start with `genesis up`")
+    key = ring[Role.TRADER]
+    name = f"preview-{secrets.token_hex(8)}"
+    event = signing.sealed(key, Role.TRADER, settings.account, name, time.time_ns(), order)
+    found = preview.preview(saved.snapshot, {Role.TRADER: key}, event)
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+    else:
+        typer.echo("\n".join(preview_lines(found)))
+    if not found.accepted:
+        sys.exit(REFUSED)
+
+
+def preview_lines(found: "Preview") -> list[str]:
+    """Return a preview for a person."""
+    if not found.accepted:
+        fits = "" if found.fits in ("", "0") else f"${found.fits} still fits."
+        return [f"This would be declined: {found.sentence}", *([fits] if fits else [])]
+    pieces = f" in {found.slices} slices" if found.slices > 1 else ""
+    bps = f" ({found.cost_bps:.1f} bps)" if found.cost_bps is not None else ""
+    lines = [f"{found.qty} for ${found.notional}{pieces}; cost near ${found.cost}{bps}."]
+    share, position = found.limits.get("share_of_capital"), found.limits.get("position")
+    if share is not None and position is not None:
+        lines.append(
+            f"After it: {share.after:.1%} of capital of {share.most:.1%}, ${position.after:.2f} of "
+            f"${position.most:.2f}."
+        )
+    return [*lines, "Nothing was placed."]
 
 
 @app.command()

@@ -180,6 +180,31 @@ def test_whatever_is_killed_no_order_is_lost_or_doubled(system: System) -> None:
         assert not decision.accepted or command_id in orders
 
 
+def previewed(system: System, notional: str) -> tuple[int, dict[str, Any]]:
+    """Return status and answer of `genesis order place --preview`."""
+    words = ("order", "place", "buy", "btc", "--notional", notional, "--preview", "--json")
+    said = subprocess.run(
+        [*running.GENESIS, *words, "--data", str(system.data)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return said.returncode, json.loads(said.stdout)
+
+
+def test_a_preview_says_what_would_fit_and_places_nothing(system: System) -> None:
+    running.wait_for(system.is_open, "the market to be clean", system.process)
+    before = system.venue_account()["orders"]
+    status, found = previewed(system, "9")
+    assert (status, found["accepted"], found["slices"]) == (0, True, 1)
+    assert 0.0 < float(found["cost"]) < 1.0
+    status, refused = previewed(system, "300")
+    assert (status, refused["code"]) == (3, "POSITION_CAP")
+    assert 9.0 <= float(refused["fits"]) <= 25.0
+    assert system.venue_account()["orders"] == before
+
+
 def producer_of(system: System) -> FrameProducer:
     """Return a producer as anybody on the machine could have one."""
     run = system.settings
