@@ -26,7 +26,7 @@ from genesis.connectors.process import announce_ready
 from genesis.connectors.settings import Settings
 from genesis.operators import topics
 from genesis.operators.account import events, signing
-from genesis.operators.account.events import AccountEvent, Listing, Listings, MarketRecord, PermitRefused
+from genesis.operators.account.events import AccountEvent, Listings, MarketRecord, PermitRefused
 from genesis.operators.account.outcomes import ChildOrder
 from genesis.operators.records import Health
 
@@ -217,8 +217,6 @@ async def _run(settings: Settings, venue: TradingVenue, keys: KeyRing, ledger: L
         clock=AccountClock(time.monotonic_ns),
         monotonic_ns=time.monotonic_ns,
     )
-    if isinstance(venue, PaperVenue):
-        venue.learn(_rules_kept(ledger, settings.account))
     is_halted = ledger.is_halted(settings.account)
     gateway = Gateway(desk, is_halted=is_halted)
     producer.on_restart = lambda names: _on_restart(names, desk)
@@ -238,30 +236,6 @@ async def _run(settings: Settings, venue: TradingVenue, keys: KeyRing, ledger: L
         pumping.cancel()
         watching.cancel()
         producer.flush(2.0)
-
-
-def _rules_kept(ledger: Ledger, account_id: str) -> Listings:
-    """Return the venue's rules as the account last heard them; they are told once an hour only."""
-    from genesis.operators.account import state
-
-    saved = ledger.load(account_id)
-    rules = state.decoded(saved.snapshot).rules if saved is not None else {}
-    return Listings(
-        listings=[
-            Listing(
-                symbol=each.symbol,
-                base=each.base,
-                quote=each.quote,
-                tick=f"{each.tick:f}",
-                lot=f"{each.lot:f}",
-                min_qty=f"{each.min_qty:f}",
-                max_qty=f"{each.max_qty:f}",
-                min_notional=f"{each.min_notional:f}",
-                trading=each.trading,
-            )
-            for each in rules.values()
-        ]
-    )
 
 
 async def _end_when_lifted(ledger: Ledger, desk: Desk, stopping: asyncio.Event, *, is_halted: bool) -> None:

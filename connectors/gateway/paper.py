@@ -42,6 +42,7 @@ class PaperState(msgspec.Struct):
     """What survives a restart."""
 
     totals: dict[str, Decimal] = {}
+    listings: dict[str, Listing] = {}  # the rules are told once an hour only
     orders: dict[str, PaperOrder] = {}
     newest_order: int = 0
     newest_trade: int = 0
@@ -67,7 +68,6 @@ class PaperVenue:
             self._state = msgspec.json.decode(path.read_bytes(), type=PaperState)
         self._listener: Listener | None = None
         self._marks: dict[str, Mark] = {}
-        self._listings: dict[str, Listing] = {}
         self._matchers: dict[str, Matcher] = {}
         self._now_ns = 0
         self._news: list[Execution] = []  # told once it is kept
@@ -77,7 +77,10 @@ class PaperVenue:
 
     def learn(self, listings: Listings) -> None:
         """Take the rules of the symbols."""
-        self._listings = {each.symbol: each for each in listings.listings}
+        told = {each.symbol: each for each in listings.listings}
+        if told != self._state.listings:
+            self._state.listings = told
+            self._save()
 
     def feed(self, record: MarketRecord, event_ns: int) -> None:
         """Take a market record; orders may fill."""
@@ -101,7 +104,7 @@ class PaperVenue:
 
     async def connect(self, listener: Listener) -> None:
         """Begin to report."""
-        if not self._listings or not self._marks:
+        if not self._state.listings or not self._marks:
             raise Unreachable("paper trading waits for the first market record and the rules of the symbols")
         self._listener = listener
 
@@ -112,7 +115,7 @@ class PaperVenue:
     async def place(self, order: ChildOrder) -> int:
         """Match an order, or let it wait."""
         mark = self._marks.get(order.symbol)
-        if mark is None or order.symbol not in self._listings:
+        if mark is None or order.symbol not in self._state.listings:
             raise Rejected(-1121, "Invalid symbol.")
         known = self._state.orders.get(order.client_order_id)
         if known is not None and known.status not in TERMINAL:
@@ -178,7 +181,7 @@ class PaperVenue:
         return bool(matches)
 
     def _fill(self, placed: PaperOrder, match: Match, *, is_maker: bool) -> None:
-        order, listing = placed.order, self._listings.get(placed.order.symbol)
+        order, listing = placed.order, self._state.listings.get(placed.order.symbol)
         base = listing.base if listing is not None else order.symbol
         quote = listing.quote if listing is not None else "USDT"
         cost = match.price * match.qty
@@ -200,7 +203,7 @@ class PaperVenue:
         self._tell(placed, is_trade=True)
 
     def _check_funds(self, order: ChildOrder, mark: Mark) -> None:
-        listing = self._listings[order.symbol]
+        listing = self._state.listings[order.symbol]
         price = _d(order.limit_price) if order.order_type != "market" else _d(mark.ask)
         need, asset = (
             (_d(order.qty) * price, listing.quote) if order.side == "buy" else (_d(order.qty), listing.base)
@@ -211,7 +214,7 @@ class PaperVenue:
     def _locked(self, asset: str) -> Decimal:
         locked = ZERO
         for placed in self._open():
-            order, listing = placed.order, self._listings.get(placed.order.symbol)
+            order, listing = placed.order, self._state.listings.get(placed.order.symbol)
             left = _d(order.qty) - placed.filled
             if listing is not None and order.side == "buy" and listing.quote == asset:
                 locked += left * _d(order.limit_price)
@@ -317,7 +320,7 @@ class PaperVenue:
 
     async def listings(self) -> list[Listing]:
         """Return the rules of every symbol."""
-        return list(self._listings.values())
+        return list(self._state.listings.values())
 
     async def server_time_ms(self) -> int:
         """Return the time of the newest market record."""

@@ -12,9 +12,8 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
-def system(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[System]:
-    monkeypatch.setenv("GENESIS_TRADING", "paper")
-    found = System(tmp_path_factory.mktemp("paper"))
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    found = System(tmp_path_factory.mktemp("paper"), trading="paper")
     found.start()
     yield found
     found.stop()
@@ -30,6 +29,7 @@ def test_paper_fills_and_goes_on_after_its_gateway_was_killed(system: System) ->
         position = system.account().portfolio.positions.get(SYMBOL)
         return float(position.qty) if position is not None else 0.0
 
+    assert (system.data / "paper" / "main.json").exists()
     bought("7")
     sent = len(system.sent())
     system.kill("gateway")

@@ -58,14 +58,14 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator["System"]:
 class System:
     """A system that trades, seen from outside."""
 
-    def __init__(self, data: Path) -> None:
-        self.data = data
+    def __init__(self, data: Path, **settings: str) -> None:
+        self.data, self._settings = data, settings
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
         """Start it, and wait until it can trade."""
         words = ("up", "--headless", "--data", str(self.data), "--synthetic", "3", "--rate", "200")
-        self.process = running.start(*words)
+        self.process = running.start(*words, **self._settings)
         running.wait_for(self.is_open, "the account to be open", self.process)
 
     def stop(self) -> None:
