@@ -29,7 +29,7 @@ def newest(connection: Connection, account_id: str) -> int:
     Numbers and tokens come from one counter: a token that is lower was voided by the halt.
     """
     query = select(FENCES.c.token).where(FENCES.c.name == _PREFIX + account_id)
-    return abs(connection.execute(query).scalar() or 0)
+    return abs(int(connection.execute(query).scalar() or 0))
 
 
 def lift(connection: Connection, account_id: str) -> None:
