@@ -1,8 +1,9 @@
 """Watch: what a trader's actions say of how far he is from his usual self, as signs and a level.
 
 Each sign is a one-sided CUSUM (k = 1/2, h = 5) of the logarithm of one measure, in scales (1.4826 MAD)
-from the median of the trader's own last `KEPT` values. Of independent normal values it alarms falsely
-once in 930 (`operators.cusum.average_run_length`); heavier tails are clipped at `CLIP` scales. Before
+from the median of the trader's own last `KEPT` values; heavier tails are clipped at `CLIP` scales. With a
+known median and scale independent normal values would alarm falsely once in 930
+(`operators.cusum.average_run_length`, one side); with both estimated, as here, the rate is not known. Before
 `CALIBRATION` values a measure gives no evidence. Values met while a sign is lit are not learned. Evidence
 halves in `HALF_LIFE_NS`; a lit sign goes out at h / 2, so a level does not flicker.
 """
