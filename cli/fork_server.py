@@ -1,10 +1,10 @@
 """The fork server: a process that has loaded what all parts need, and becomes each part by a fork.
 
-A part begins in milliseconds, and what the parts have in common (interpreter, numpy, the compiler, the
-clients) is in memory once, not nine times. The server has one thread, opens nothing and knows no secret:
-of the supervisor's variables it is given none of ours; those of a part come with the request and are set
-in the part alone. It ends with the supervisor, and the parts end with it. Linux only; elsewhere parts are
-started as programs of their own.
+A part begins without loading anything anew, and of what the parts have in common (interpreter, numpy, the
+compiler, the clients) they share the pages that none of them changes. The server has one thread, opens
+nothing and knows no secret: of the supervisor's variables it is given none of ours; those of a part come
+with the request and are set in the part alone. It ends with the supervisor, and the parts end with it.
+Linux only; elsewhere parts are started as programs of their own.
 
     supervisor ── arguments, variables, stdout, log ──► server ── fork ──► part
     supervisor ◄── id of the part; later its status ─── server

@@ -38,7 +38,7 @@ def want(data: Path, name: str, parameters: dict[str, str]) -> None:
     except catalog.StrategyError as error:
         raise CommandError(str(error)) from None
     before = strategist.read_wanted(data).strategies
-    strategist.write(strategist.wanted_in(data), Wanted({**before, name: parameters}))
+    strategist.want(data, Wanted({**before, name: parameters}))
 
 
 @app.command()
@@ -98,7 +98,7 @@ def stop(
         left = dict(strategist.read_wanted(settings.data).strategies)
         if left.pop(name, None) is None:
             raise CommandError(f"{name!r} does not run. `genesis strategy list` shows what does")
-    strategist.write(strategist.wanted_in(settings.data), Wanted(left))
+    strategist.want(settings.data, Wanted(left))
     typer.echo(f"{name} stops now." if name else "All strategies stop now.")
 
 

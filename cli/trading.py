@@ -1,14 +1,13 @@
 """The trading side of a system on this machine: keys, the simulator's account, and the parts that trade."""
 
-import os
 import secrets
-from pathlib import Path
+from collections.abc import Callable
 
 import msgspec
 
 from genesis.cli.errors import CommandError
 from genesis.cli.supervisor import Supervisor
-from genesis.connectors import keys, strategist
+from genesis.connectors import keys, private_file, strategist
 from genesis.connectors.settings import Settings, SettingsError, Trading, Venue
 
 CAPITAL = "500"
@@ -30,21 +29,12 @@ def prepare(system: Supervisor, capital: str = CAPITAL) -> list[str]:
     if not accounts.exists() or not credentials.exists():
         api_key, secret = secrets.token_hex(32), secrets.token_hex(32)
         entry = {"name": system.settings.account, "api_key": api_key, "secret": secret}
-        _write(accounts, [{**entry, "balances": {"USDT": capital}}])
-        _write(credentials, {"api_key": api_key, "secret": secret})
+        private_file.replace(accounts, msgspec.json.encode([{**entry, "balances": {"USDT": capital}}]))
+        private_file.replace(credentials, msgspec.json.encode({"api_key": api_key, "secret": secret}))
     update = {"credentials_file": str(credentials)}
     if not system.settings.credentials_file:
         system.settings = system.settings.model_copy(update=update)
     return ["--accounts", str(accounts), "--state", str(folder / "venue-state.jsonl")]
-
-
-def _write(path: Path, content: object) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
-    scratch = path.with_suffix(".part")
-    scratch.unlink(missing_ok=True)
-    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(msgspec.json.encode(content))
-    scratch.replace(path)
 
 
 def start(system: Supervisor) -> None:
@@ -54,12 +44,20 @@ def start(system: Supervisor) -> None:
     system.start("gateway")
 
 
-def look_for_strategies(system: Supervisor) -> None:
-    """Start the strategist when a strategy is wanted for the first time; it then follows the file itself."""
-    if "strategist" in system.children or "account" not in system.children:
-        return
-    try:
-        if strategist.read_wanted(system.data).strategies:
-            system.start("strategist")
-    except (SettingsError, CommandError) as error:
-        system.notice(str(error))
+def strategy_watch() -> Callable[[Supervisor], None]:
+    """Return what starts the strategist once a strategy is wanted; from then on it looks itself."""
+    said = ""
+
+    def look(system: Supervisor) -> None:
+        nonlocal said
+        if "strategist" in system.children or "account" not in system.children:
+            return
+        try:
+            if strategist.read_wanted(system.data).strategies:
+                system.start("strategist")
+        except (SettingsError, CommandError) as error:
+            if str(error) != said:
+                said = str(error)
+                system.notice(said)
+
+    return look

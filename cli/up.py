@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from genesis.cli import options, strategy, trading
+from genesis.cli.errors import CommandError
 from genesis.cli.supervisor import Supervisor
+from genesis.connectors import strategist
 from genesis.connectors.broker import free_port
 from genesis.connectors.settings import Settings, Venue
 
@@ -55,17 +57,24 @@ def up(
     source = played(files, options.speed(speed)) if files else synthesised(synthetic, seed, rate)
     screen = not headless and sys.stdout.isatty() and sys.stdin.isatty()
     say = (lambda _sentence: None) if screen else (lambda sentence: typer.echo(sentence, err=True))
+    if strategies and not trading.trades(configured):
+        raise CommandError(
+            "a strategy needs an account that trades, and with live data none does by itself. "
+            "GENESIS_TRADING=paper gives one that is matched here"
+        )
+    watch = trading.strategy_watch()
     with Supervisor(configured, say) as system:
         for name in strategies or []:
-            strategy.want(system.data, name, {})
+            if name not in strategist.read_wanted(system.data).strategies:  # else with its parameters
+                strategy.want(system.data, name, {})
         typer.echo("Starting broker, store, flows and feed; the first time this takes a minute.", err=True)
         start_parts(system, source, trade=trading.trades(configured))
         if screen:
             system.start("dashboard", finite=True, foreground=True)
-            system.run(until=lambda: "dashboard" in system.finished, look=trading.look_for_strategies)
+            system.run(until=lambda: "dashboard" in system.finished, look=watch)
         else:
             typer.echo(addresses(system), err=True)
-            system.run(until=lambda: False, look=trading.look_for_strategies)
+            system.run(until=lambda: False, look=watch)
         typer.echo("Stopping.", err=True)
 
 

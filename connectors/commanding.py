@@ -54,13 +54,7 @@ class Commander:
             start_at_end=True,
             name=f"command-{secrets.token_hex(3)}",
         )
-        self._producer = FrameProducer(
-            settings.broker,
-            settings.shards,
-            embedded=settings.embedded_broker,
-            generation_bytes=settings.generation_mb * 1_000_000,
-            name="command",
-        )
+        self._producer = FrameProducer.of(settings, "command")
         self._consumer.poll(POLL_MESSAGES, POLL_S)  # finds the end of the topic, so that no answer is missed
 
     def ask(self, command: Command, timeout_s: float, command_id: str = "") -> Decision:

@@ -10,7 +10,6 @@ so a record that is read twice asks once. The state is kept after every intent a
 a crash reading goes on behind it, and what the last seconds asked for is asked for again.
 """
 
-import os
 import pickle
 import time
 from hashlib import blake2b
@@ -19,7 +18,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from genesis.connectors import keys, logs, process
+from genesis.connectors import keys, logs, private_file, process
 from genesis.connectors.kafka import FrameConsumer, FrameProducer, Message, Position, ensure_topics
 from genesis.connectors.settings import Settings, SettingsError
 from genesis.operators import topics
@@ -48,6 +47,8 @@ AGAIN_NS = 5 * 10**9
 
 HEALTH_EVERY_S = 1.0
 
+_events = msgspec.json.Decoder(AccountEvent)
+
 
 class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which strategies are wanted: parameters as text, by name."""
@@ -60,7 +61,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     parameters: dict[str, str]
-    state: str  # running or refused
+    state: str  # running or refused; a command that asks says waiting when nobody has told yet
     detail: str = ""
     event_ns: int = 0  # newest record, venue time
     records: int = 0
@@ -105,23 +106,17 @@ def read_wanted(data: Path) -> Wanted:
         ) from None
 
 
+def want(data: Path, wanted: Wanted) -> None:
+    """Put down which strategies are wanted."""
+    private_file.replace(wanted_in(data), msgspec.json.encode(wanted))
+
+
 def read_told(data: Path) -> dict[str, Told]:
     """Return how the strategies are, by name; empty when nothing is told."""
     try:
         return msgspec.json.decode(told_in(data).read_bytes(), type=dict[str, Told])
     except (OSError, msgspec.MsgspecError):
         return {}
-
-
-def write(path: Path, content: object) -> None:
-    """Replace a file at once; only its owner can read it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(".part")
-    scratch.unlink(missing_ok=True)
-    body = content if isinstance(content, bytes) else msgspec.json.encode(content)
-    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(body)
-    scratch.replace(path)
 
 
 def mark_of(name: str, parameters: dict[str, str]) -> str:
@@ -157,24 +152,27 @@ class Running:
         self._state = self._strategy.begin()
         self._kept_s = time.monotonic()
         self.event_ns = self.records = self.intents = 0
-        self.kept_ns = 0
-        self._take_up()
+        self._unheard = set(self._strategy.symbols)
+        self.is_resumed = self._take_up()
 
-    def _take_up(self) -> None:
-        """Go on from the state that was kept, when it is of the same parameters."""
+    def _take_up(self) -> bool:
+        """Go on from the state that was kept with the same parameters; say whether there was one."""
         try:
             kept = pickle.loads(self._path.read_bytes())
         except (OSError, ValueError, TypeError, EOFError, AttributeError, ImportError, pickle.PickleError):
-            return
-        if isinstance(kept, _Kept) and kept.mark == self.mark:
-            self.event_ns = self.kept_ns = kept.event_ns
-            self._state, self.intents = kept.state, kept.intents
+            return False
+        if not isinstance(kept, _Kept) or kept.mark != self.mark:
+            return False
+        self.event_ns, self._state, self.intents = kept.event_ns, kept.state, kept.intents
+        return True
 
     def take(self, record: MarketRecord, event_ns: int) -> list[tuple[str, Intent]]:
         """Take a record; return what is asked for, with ids. A record that is known already asks nothing."""
         if event_ns <= self.event_ns:
             return []
         self.event_ns, self.records = event_ns, self.records + 1
+        if self._unheard:
+            self._unheard.difference_update(mark.symbol for mark in record.marks)
         self._state, intents = self._strategy.on_market(self._state, record, event_ns)
         return [(f"s-{self.mark}-{event_ns}-{number}", intent) for number, intent in enumerate(intents)]
 
@@ -182,7 +180,8 @@ class Running:
         """Keep the state, at once or when it is time."""
         if at_once or time.monotonic() - self._kept_s > KEEP_EVERY_S:
             self._kept_s = time.monotonic()
-            write(self._path, pickle.dumps(_Kept(self.mark, self.event_ns, self._state, self.intents)))
+            kept = _Kept(self.mark, self.event_ns, self._state, self.intents)
+            private_file.replace(self._path, pickle.dumps(kept))
 
     def forget(self) -> None:
         """Forget the state that was kept."""
@@ -190,10 +189,12 @@ class Running:
 
     def told(self) -> Told:
         """Return how it is."""
+        missing = ", ".join(sorted(self._unheard))
         return Told(
             name=self.name,
             parameters=self.parameters,
             state="running",
+            detail=f"no price of {missing} has come yet; check the name if it stays so" if missing else "",
             event_ns=self.event_ns,
             records=self.records,
             intents=self.intents,
@@ -215,13 +216,7 @@ class Strategist:
         self._settings, self._key = settings, key
         self._wait_ms = FETCH_WAIT_EMBEDDED_MS if settings.embedded_broker else FETCH_WAIT_MS
         self._consumer = self._reader("strategist", start_at_end=True)
-        self._producer = FrameProducer(
-            settings.broker,
-            settings.shards,
-            embedded=settings.embedded_broker,
-            generation_bytes=settings.generation_mb * 1_000_000,
-            name="strategist",
-        )
+        self._producer = FrameProducer.of(settings, "strategist")
         self._at: Position | None = None
         self._wanted: Wanted | None = None
         self._refused: dict[str, Told] = {}
@@ -242,8 +237,9 @@ class Strategist:
         for message in self._consumer.poll(POLL_MESSAGES, POLL_S):
             self._at = message.position
             found = self._market(message)
-            for each in list(self.running.values()) if found is not None else ():
-                self._ask(each, each.take(*found))  # type: ignore[misc]
+            if found is not None:
+                for each in self.running.values():
+                    self._ask(each, each.take(*found))
         now_s = time.monotonic()
         if self._at is not None and now_s - self._looked_s > LOOK_EVERY_S:
             self._looked_s = now_s
@@ -258,7 +254,7 @@ class Strategist:
     def _market(self, message: Message) -> tuple[MarketRecord, int] | None:
         """Return the market record in a message, and its time; None when it holds something else."""
         try:
-            event = msgspec.json.decode(message.value, type=AccountEvent)
+            event = _events.decode(message.value)
             if event.kind != "market" or event.account_id != self._settings.account:
                 return None
             body = decode(event.body)
@@ -321,14 +317,14 @@ class Strategist:
                 if is_there:
                     break
         reader.close()
-        if running.kept_ns:
+        if running.is_resumed:
             for event_ns, intents in asked:
                 if event_ns > running.event_ns - AGAIN_NS:
                     self._ask(running, intents)
 
     def _tell(self) -> None:
         told = {name: each.told() for name, each in self.running.items()} | self._refused
-        write(told_in(self._settings.data), told)
+        private_file.replace(told_in(self._settings.data), msgspec.json.encode(told))
         now_ns = time.time_ns()
         figures = {f"{name}_intents": float(each.intents) for name, each in self.running.items()}
         health = Health(

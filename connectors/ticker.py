@@ -55,13 +55,7 @@ class Ticker:
             start_at_end=True,
             name="ticker",
         )
-        self._producer = FrameProducer(
-            settings.broker,
-            settings.shards,
-            embedded=embedded,
-            generation_bytes=settings.generation_mb * 1_000_000,
-            name="ticker",
-        )
+        self._producer = FrameProducer.of(settings, "ticker")
         self._ticking = Ticking([key for key in parts if key[0] in ("quotes", "trades")])
         self._listings_s = -LISTINGS_EVERY_S
         self._now_ns = 0

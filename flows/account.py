@@ -163,13 +163,7 @@ class _Bench:
             fetch_wait_ms=FETCH_WAIT_EMBEDDED_MS if settings.embedded_broker else FETCH_WAIT_MS,
             name="account",
         )
-        self.producer = FrameProducer(
-            settings.broker,
-            settings.shards,
-            embedded=settings.embedded_broker,
-            generation_bytes=settings.generation_mb * 1_000_000,
-            name="account",
-        )
+        self.producer = FrameProducer.of(settings, "account")
         self._seen_s = self._events = 0
 
     def look_after(self) -> None:

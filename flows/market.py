@@ -226,13 +226,7 @@ def build(settings: Settings, meter: Meter | None = None) -> Dataflow:
     """
     meter = meter or Meter("market")
     stopping = process.stop_on_signals()
-    producer = FrameProducer(
-        settings.broker,
-        settings.shards,
-        embedded=settings.embedded_broker,
-        generation_bytes=settings.generation_mb * 1_000_000,
-        name="market",
-    )
+    producer = FrameProducer.of(settings, "market")
     fetch_wait_ms = FETCH_WAIT_EMBEDDED_MS if settings.embedded_broker else FETCH_WAIT_MS
     wires = Wires(
         settings.shards,

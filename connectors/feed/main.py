@@ -154,13 +154,7 @@ async def work(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     adapter = BinanceAdapter(settings)
-    producer = FrameProducer(
-        settings.broker,
-        settings.shards,
-        embedded=settings.embedded_broker,
-        generation_bytes=settings.generation_mb * 1_000_000,
-        name="feed",
-    )
+    producer = FrameProducer.of(settings, "feed")
     async with new_session(adapter.hosts, adapter.headers) as session:
         feed = Feed(settings, adapter, producer, session)
         producer.on_restart, producer.on_lost = feed.on_log_restart, feed.on_lost

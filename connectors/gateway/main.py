@@ -198,13 +198,7 @@ async def _run(settings: Settings, venue: TradingVenue, keys: KeyRing, ledger: L
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    producer = FrameProducer(
-        settings.broker,
-        settings.shards,
-        embedded=settings.embedded_broker,
-        generation_bytes=settings.generation_mb * 1_000_000,
-        name="gateway",
-    )
+    producer = FrameProducer.of(settings, "gateway")
     outlet = KafkaOutlet(producer)
     desk = Desk(
         account_id=settings.account,
@@ -243,16 +237,15 @@ async def _end_when_lifted(ledger: Ledger, desk: Desk, stopping: asyncio.Event, 
     while True:
         await asyncio.sleep(HALT_LOOK_S)
         try:
-            now = await asyncio.to_thread(ledger.is_halted, desk.account_id)
-            is_void = await asyncio.to_thread(ledger.newest_halt, desk.account_id) > desk.token
+            halt = await asyncio.to_thread(ledger.newest_halt, desk.account_id)
         except LedgerError as error:
             log.warning("the ledger does not say whether the account is halted", reason=str(error))
             continue
-        if now and not is_halted:
+        if halt.stands and not is_halted:
             is_halted = True
             log.warning("the kill switch was used")
             desk.link(connected=False, detail="the kill switch was used; lifting it lets orders go out again")
-        elif not now and (is_halted or is_void):
+        elif not halt.stands and (is_halted or halt.number > desk.token):
             log.info("the halt is lifted; beginning anew")
             stopping.set()
             return

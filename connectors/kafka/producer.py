@@ -11,7 +11,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import msgspec
 import numpy as np
@@ -27,6 +27,7 @@ from genesis.connectors.kafka.log import (
     client_config,
     name_at,
 )
+from genesis.connectors.settings import Settings
 from genesis.operators import topics
 from genesis.operators.topics import Topic
 
@@ -164,6 +165,17 @@ class FrameProducer:
         self.on_restart: Callable[[list[str]], None] = lambda _names: None
         self.on_lost: Callable[[str, int, int], None] = lambda _name, _partition, _watermark_ns: None
         self._producer = Producer(self._config())
+
+    @classmethod
+    def of(cls, settings: Settings, name: str) -> Self:
+        """Return the producer of a process with these settings."""
+        return cls(
+            settings.broker,
+            settings.shards,
+            embedded=settings.embedded_broker,
+            generation_bytes=settings.generation_mb * 1_000_000,
+            name=name,
+        )
 
     def _config(self) -> dict[str, Any]:
         order = {"max.in.flight": 1} if self._embedded else {"enable.idempotence": True}

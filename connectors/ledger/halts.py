@@ -3,6 +3,8 @@
 It is a fence of a name of its own, so that whoever halts an account also has a number of it.
 """
 
+from typing import NamedTuple
+
 from sqlalchemy import Connection, select, update
 
 from genesis.connectors.ledger import orders
@@ -11,25 +13,27 @@ from genesis.connectors.ledger.tables import FENCES
 _PREFIX = "halt:"
 
 
+class Halt(NamedTuple):
+    """The newest halt of an account.
+
+    Numbers and tokens come from one counter: a gateway's token that is lower was voided by the halt.
+    """
+
+    number: int  # 0 when there was none
+    stands: bool  # False when it was lifted, and when there was none
+
+
 def halt(connection: Connection, account_id: str) -> int:
     """Halt an account and void the token of its gateway; return the number of the halt."""
     orders.take_fence(connection, account_id)
     return orders.take_fence(connection, _PREFIX + account_id)
 
 
-def is_halted(connection: Connection, account_id: str) -> bool:
-    """Say whether an account is halted."""
-    query = select(FENCES.c.token).where(FENCES.c.name == _PREFIX + account_id, FENCES.c.token > 0)
-    return connection.execute(query).first() is not None
-
-
-def newest(connection: Connection, account_id: str) -> int:
-    """Return the number of the newest halt of an account, lifted or not; 0 when there was none.
-
-    Numbers and tokens come from one counter: a token that is lower was voided by the halt.
-    """
+def newest(connection: Connection, account_id: str) -> Halt:
+    """Return the newest halt of an account."""
     query = select(FENCES.c.token).where(FENCES.c.name == _PREFIX + account_id)
-    return abs(int(connection.execute(query).scalar() or 0))
+    token = int(connection.execute(query).scalar() or 0)
+    return Halt(abs(token), token > 0)
 
 
 def lift(connection: Connection, account_id: str) -> None:

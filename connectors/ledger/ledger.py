@@ -186,10 +186,10 @@ class Ledger:
     def is_halted(self, account_id: str) -> bool:
         """Say whether the kill switch was used on an account and not lifted."""
         with self._lock, self._database.reading() as connection:
-            return halts.is_halted(connection, account_id)
+            return halts.newest(connection, account_id).stands
 
-    def newest_halt(self, account_id: str) -> int:
-        """Return the number of the newest halt, lifted or not; a gateway's token below it is void."""
+    def newest_halt(self, account_id: str) -> halts.Halt:
+        """Return the newest halt of an account, lifted or not; a gateway's token below its number is void."""
         with self._lock, self._database.reading() as connection:
             return halts.newest(connection, account_id)
 

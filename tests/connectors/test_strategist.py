@@ -61,7 +61,7 @@ class Lab:
 
     def want(self, **strategies: dict[str, str]) -> None:
         """Have strategies wanted."""
-        strategist.write(strategist.wanted_in(self.settings.data), Wanted(strategies))
+        strategist.want(self.settings.data, Wanted(strategies))
 
     def step_until(self, happened: Callable[[], object]) -> None:
         """Let the strategist work until something has happened, and read what it asked for."""
@@ -214,3 +214,13 @@ def test_a_file_that_cannot_be_read_changes_nothing(lab: Lab) -> None:
     records = lab.tell(20)
     lab.reach(records)
     assert list(lab.strategist.running) == ["breakout"]
+
+
+def test_a_symbol_of_which_no_price_comes_is_named(lab: Lab) -> None:
+    lab.want(pairs={**QUICK, "first": "NOSUCHUSDT"})
+    lab.tell(1)
+    lab.step_until(lambda: lab.strategist.running)
+    lab.reach(lab.tell(5))
+    detail = lab.strategist.running["pairs"].told().detail
+    assert "NOSUCHUSDT" in detail
+    assert "BTCUSDT" not in detail

@@ -87,6 +87,13 @@ class Cell:
         """Say whether the account holds what was bought."""
         return _held(self.system) > self._held_before
 
+    def untried(self, *, is_seen: bool) -> str:
+        """Return why the cell tried nothing, such as an order that was refused; or nothing."""
+        assert self.decision is not None
+        if not self.decision.accepted:
+            return f"not tried: the order was refused ({self.decision.code})"
+        return "" if is_seen else "not tried: the step was not seen"
+
     def end(self) -> None:
         """Wait for the decision."""
         self._asking.join(90.0)
@@ -115,14 +122,14 @@ def run_cell(system: System, part: str, step: str, chance: random.Random) -> str
     running.wait_for(system.is_open, "the system to be whole", system.process)
     cell = Cell(system, f"{chance.randint(600, 1_900) / 100}")
     deadline_s = time.monotonic() + STEP_S
-    while not cell.sees(step) and time.monotonic() < deadline_s:
+    while not (is_seen := cell.sees(step)) and time.monotonic() < deadline_s:
         time.sleep(0.001)
     time.sleep(chance.random() * JITTER_S)  # the moment within the step is what is tried
     system.kill(part)
     cell.end()
     running.wait_for(system.is_open, f"the system to be whole after {part} was killed", system.process)
     running.wait_for(system.agrees, "the books to agree", system.process)
-    faults = wrong(system, cell)
+    faults = wrong(system, cell) or cell.untried(is_seen=is_seen)
     assert system.ask(Flatten()).accepted
     running.wait_for(system.agrees, "the books to agree after selling", system.process)
     return faults
@@ -130,11 +137,12 @@ def run_cell(system: System, part: str, step: str, chance: random.Random) -> str
 
 def wrong(system: System, cell: Cell) -> str:
     """Return what is wrong with the ledger and the venue, or nothing."""
-    ids = [client_order_id for client_order_id, _status in system.sent()]
-    if len(ids) != len(set(ids)):
+    sent = dict(system.sent())
+    if len(sent) != len(system.sent()):
         return "an order id was recorded twice"
-    if system.venue_account()["orders"] > len(ids):
-        return "the venue has an order that was not recorded"
+    arrived = sum(status != "rejected" for status in sent.values())
+    if not arrived <= system.venue_account()["orders"] <= len(sent):
+        return "the venue has more or fewer orders than were recorded"
     decisions = cell.decisions()
     if len(decisions) != 1:
         return f"{len(decisions)} decisions on one command"
