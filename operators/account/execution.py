@@ -47,6 +47,10 @@ REASONS = {
 }
 
 
+BEYOND = max(orders.LOTS_MAX, orders.TICKS_MAX) + 1
+"""More steps than the kernels take for a quantity or a price."""
+
+
 class Wish(NamedTuple):
     """What an order wants done: a child sent, or its open one cancelled."""
 
@@ -156,11 +160,16 @@ def on_market(working: Working, rules: Rules, view: View, traded_qty: Decimal, n
         return _rest(working)
     event = orders.market_event(
         now_ns,
-        (steps.down(view.bid, rules.tick), steps.down(view.bid_qty, rules.lot)),
-        (steps.down(view.ask, rules.tick), steps.down(view.ask_qty, rules.lot)),
-        steps.down(traded_qty, rules.lot),
+        (_seen(view.bid, rules.tick), _seen(view.bid_qty, rules.lot)),
+        (_seen(view.ask, rules.tick), _seen(view.ask_qty, rules.lot)),
+        _seen(traded_qty, rules.lot),
     )
     return _told(working, rules, event)
+
+
+def _seen(value: Decimal, step: Decimal) -> int:
+    """Return whole steps as the kernels take them: what is beyond their bounds stays beyond, and fits."""
+    return min(steps.down(value, step), BEYOND)
 
 
 def on_command(working: Working, rules: Rules, kind: EventKind, now_ns: int) -> list[Wish]:

@@ -3,6 +3,7 @@
 import random
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +14,7 @@ from genesis.operators.account.events import (
     Body,
     CancelOrders,
     Flatten,
+    MarketRecord,
     PauseOrder,
     PlaceOrder,
     ResumeOrder,
@@ -145,6 +147,18 @@ def test_any_batches_and_any_crash_give_the_same(seed: int, cuts: list[int], kil
     outcomes, snapshot = folded(lab.log, Tier.STRATEGIST, cuts, kill_at)
     assert outcomes == whole
     assert snapshot == folded(lab.log, Tier.STRATEGIST, [])[1]
+
+
+@pytest.mark.parametrize("name", ["bid_qty", "ask_qty", "traded_qty", "bid", "ask"])
+def test_a_market_beyond_all_bounds_stops_nothing(name: str) -> None:
+    lab = Lab()
+    assert lab.ask(PlaceOrder(symbol="BTCUSDT", side="buy", notional="30")).accepted
+    mark = msgspec.structs.replace(lab.mark("BTCUSDT", *PRICES["BTCUSDT"]), **{name: "9" * 15})
+    lab.now_ns += 10**8
+    lab.take(lab.event(Role.TICKER, MarketRecord(marks=[mark]), lab.now_ns))
+    assert lab.account.now_ns == lab.now_ns
+    lab.fill(Venue(1, whole=True))
+    assert "BTCUSDT" in lab.account.portfolio.positions
 
 
 def test_one_child_of_a_parent_is_open_at_a_time(long_session: tuple[Lab, Venue]) -> None:
