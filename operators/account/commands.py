@@ -42,6 +42,8 @@ OVERRIDE_WORDS = "I accept the risk and want to trade on today"
 OVERRIDE_COOLDOWN_NS = 24 * 3_600 * 10**9
 """Between two overrides."""
 
+SIDE_NUMBERS = {name: number for number, name in SIDES.items()}
+
 MODES = {"active": 0, "reducing": 1, "halted": 2}
 """Modes, from the most to the least that is allowed."""
 
@@ -68,7 +70,7 @@ def place(desk: Desk, event: AccountEvent, order: PlaceOrder) -> None:
     """Check an order, and set it to work."""
     account = desk.account
     rules, view = _instrument(desk, order.symbol)
-    side = {name: number for number, name in SIDES.items()}.get(order.side, 0)
+    side = SIDE_NUMBERS.get(order.side, 0)
     if not side or order.algorithm not in ALGORITHMS:
         raise Refused(
             "MALFORMED", f"{order.side!r} with {order.algorithm!r} is no order. `help` has the words."

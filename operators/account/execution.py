@@ -6,6 +6,7 @@ from decimals to whole lots and back here, exactly.
 """
 
 from decimal import Decimal
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -45,6 +46,10 @@ REASONS = {
     Reason.REMAINDER: "remainder",
     Reason.REJECTED: "rejected",
 }
+
+
+STATUS_AT = (orders.ORDER.names or ()).index("status") * 8
+"""Where a row of ORDER has its status, in bytes."""
 
 
 BEYOND = max(orders.LOTS_MAX, orders.TICKS_MAX) + 1
@@ -112,7 +117,7 @@ def planned(wanted: Wanted, rules: Rules, view: View, now_ns: int, day_notional:
     )
     if wanted.rests:
         return working
-    params = _params(wanted)
+    params = _params(wanted.algorithm, wanted.duration_s, wanted.slices, wanted.slices_min, wanted.rate_ppm)
     parent = orders.Parent(
         wanted.parent_id,
         wanted.side,
@@ -125,19 +130,16 @@ def planned(wanted: Wanted, rules: Rules, view: View, now_ns: int, day_notional:
     return working
 
 
-def _params(wanted: Wanted) -> Params:
-    algorithm = Algorithm[wanted.algorithm.upper()]
-    horizon_ns = (wanted.duration_s or HORIZON_S) * 10**9
-    slices = slices_of(wanted.algorithm, wanted.slices, wanted.slices_min)
+@lru_cache(maxsize=128)
+def _params(name: str, duration_s: int, slices: int, slices_min: int, rate_ppm: int) -> Params:
+    algorithm = Algorithm[name.upper()]
+    horizon_ns = (duration_s or HORIZON_S) * 10**9
+    slices = slices_of(name, slices, slices_min)
     if algorithm is Algorithm.ONE:
         return Params(algorithm, horizon_ns, slices=1, participation_max_ppm=orders.PPM)
-    if algorithm is Algorithm.POV and wanted.rate_ppm:
-        return Params(
-            algorithm, horizon_ns, slices=slices, slices_min=wanted.slices_min, rate_ppm=wanted.rate_ppm
-        )
-    return Params(
-        algorithm, horizon_ns, slices=slices, slices_min=wanted.slices_min, grace_ns=horizon_ns // 4
-    )
+    if algorithm is Algorithm.POV and rate_ppm:
+        return Params(algorithm, horizon_ns, slices=slices, slices_min=slices_min, rate_ppm=rate_ppm)
+    return Params(algorithm, horizon_ns, slices=slices, slices_min=slices_min, grace_ns=horizon_ns // 4)
 
 
 def _market(wanted: Wanted, rules: Rules, view: View, day_notional: float) -> orders.Market:
@@ -229,28 +231,21 @@ def _rest(working: Working) -> list[Wish]:
 
 
 def _told(working: Working, rules: Rules, event: Rows) -> list[Wish]:
-    """Tell the kernels; return what they decide."""
-    state = working.slicing
-    _, found = decisions.next(state, event)
-    working.status = STATUS_NAMES[Status(int(state.order[0]["status"]))]
-    wishes = []
-    for row in found:
-        kind = DecisionKind(int(row["kind"]))
-        if kind is DecisionKind.SEND:
-            rests = int(row["routing"]) == Routing.REST
-            wishes.append(
-                Wish(
-                    "send",
-                    steps.quantity(int(row["lots"]), rules.steps),
-                    steps.price(int(row["limit_ticks"]), rules.steps),
-                    "gtc" if rests else "ioc",
-                )
-            )
-        elif kind is DecisionKind.CANCEL:
-            wishes.append(Wish("cancel"))
-        else:
-            working.reason = REASONS[Reason(int(row["reason"]))]
-    return wishes
+    """Tell the kernels of one event; return what they decide."""
+    state, out = working.slicing, bytearray(orders.DECISION.itemsize)
+    count = decisions.decide(state.order, state.schedule, event, np.frombuffer(out, orders.DECISION))
+    working.status = STATUS_NAMES[Status.from_bytes(working.order[STATUS_AT : STATUS_AT + 8], "little")]
+    if not count:
+        return []
+    found = orders.values(orders.DECISION, out)
+    if found["kind"] == DecisionKind.SEND:
+        rests = found["routing"] == Routing.REST
+        qty = steps.quantity(found["lots"], rules.steps)
+        return [Wish("send", qty, steps.price(found["limit_ticks"], rules.steps), "gtc" if rests else "ioc")]
+    if found["kind"] == DecisionKind.CANCEL:
+        return [Wish("cancel")]
+    working.reason = REASONS[Reason(found["reason"])]
+    return []
 
 
 def reference(working: Working) -> float:

@@ -20,9 +20,10 @@ from decimal import (
     DivisionByZero,
     InvalidOperation,
     Overflow,
-    localcontext,
+    getcontext,
+    setcontext,
 )
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import ParamSpec, TypeVar
 
 WHOLE_DIGITS_MAX = 15
@@ -33,6 +34,9 @@ FRACTION_DIGITS_MAX = 12
 
 TEXT_CHARACTERS_MAX = 64
 """Longest text that is read as an amount."""
+
+TEXTS_KEPT = 4_096
+"""Newest plain texts whose amounts are kept: most of what a market record says was said by the one before."""
 
 GRID = Decimal((0, (1,), -2 * FRACTION_DIGITS_MAX))
 """Step of everything that is added up: the finest product of two amounts."""
@@ -73,16 +77,30 @@ class AmountError(ValueError):
 def exact(function: Callable[P, R]) -> Callable[P, R]:
     """Return the function, run in the context MONEY whatever the thread's context is.
 
+    MONEY itself is set, not a copy, so that one such function knows when another has called it.
+
     >>> exact(lambda: Decimal("123456789012345.123456789012") * Decimal("1.000000000001"))()
     Decimal('123456789012468.580245801357123456789012')
     """
 
     @wraps(function)
     def in_money(*args: P.args, **kwargs: P.kwargs) -> R:
-        with localcontext(MONEY):
+        outer = getcontext()
+        if outer is MONEY:
             return function(*args, **kwargs)
+        setcontext(MONEY)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            setcontext(outer)
 
     return in_money
+
+
+@lru_cache(TEXTS_KEPT)
+def _plainly(text: str) -> Decimal | None:
+    """Return the amount in a text as the venue and we write it; None for any other."""
+    return (Decimal(text) or ZERO) if _PLAIN.fullmatch(text) else None
 
 
 def signed(text: str, name: str) -> Decimal:
@@ -105,8 +123,9 @@ def signed(text: str, name: str) -> Decimal:
     >>> signed("-1.50", "change"), signed("1e-8", "change")
     (Decimal('-1.50'), Decimal('1E-8'))
     """
-    if _PLAIN.fullmatch(text):  # what the venue and we write
-        return Decimal(text) or ZERO
+    known = _plainly(text)
+    if known is not None:
+        return known
     shown = repr(text[:24])
     if len(text) > TEXT_CHARACTERS_MAX:
         raise AmountError(
@@ -151,6 +170,9 @@ def amount(text: str, name: str) -> Decimal:
     genesis.operators.account.money.AmountError: qty must be below 1 followed by 15 zeros, was '1e30'; \
 give a smaller one
     """
+    value = _plainly(text)
+    if value is not None:
+        return value
     value = signed(text, name)
     if value < 0:
         raise AmountError("AMOUNT_NEGATIVE", f"{name} must not be below zero, was {text[:24]!r}")
@@ -180,7 +202,7 @@ def plain(value: Decimal) -> Decimal:
     tidy = MONEY.normalize(value)
     if not tidy:
         return ZERO
-    return MONEY.quantize(tidy, ONE) if int(tidy.as_tuple().exponent) > 0 else tidy
+    return tidy if MONEY.remainder(tidy, ONE) else MONEY.quantize(tidy, ONE)
 
 
 def text(value: Decimal) -> str:
@@ -189,7 +211,8 @@ def text(value: Decimal) -> str:
     >>> text(Decimal("1E+3")), text(Decimal("0.00041000")), text(Decimal("0E-24"))
     ('1000', '0.00041', '0')
     """
-    return format(plain(value), "f")
+    tidy = MONEY.normalize(value)
+    return format(tidy, "f") if tidy else "0"
 
 
 def on_grid(value: Decimal) -> Decimal:
@@ -222,7 +245,11 @@ def share(value: Decimal, whole: Decimal) -> float:
     >>> share(Decimal(75), Decimal(500))
     0.15
     """
-    return float(MONEY.divide(value, whole)) if whole > 0 else math.nan
+    if not whole > 0:
+        return math.nan
+    above, below = value.as_integer_ratio()
+    whole_above, whole_below = whole.as_integer_ratio()
+    return above * whole_below / (below * whole_above)
 
 
 def down_to(value: Decimal, step: Decimal) -> Decimal:

@@ -148,13 +148,13 @@ def _strategies(account: Account, ask: Ask, figures: Figures) -> Found:
 
 
 def _quantity(_account: Account, ask: Ask, _figures: Figures) -> Found:
-    rules = ask.rules
+    rules, is_whole = ask.rules, is_multiple(ask.qty, ask.rules.lot)
+    if is_whole and rules.min_qty <= ask.qty <= rules.max_qty:
+        return None
     figures = {"qty": float(ask.qty), "min_qty": float(rules.min_qty), "max_qty": float(rules.max_qty)}
-    if not is_multiple(ask.qty, rules.lot):
+    if not is_whole:
         step = text(rules.lot)
         return f"{rules.symbol} trades in steps of {step} {rules.base}. Round the quantity to it.", figures
-    if rules.min_qty <= ask.qty <= rules.max_qty:
-        return None
     least, most = text(rules.min_qty), text(rules.max_qty)
     return f"{rules.symbol} takes {least} to {most} {rules.base} an order. Choose one between.", figures
 

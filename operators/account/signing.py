@@ -7,6 +7,9 @@ records have the same bytes. Comparing takes the same time whatever differs.
 
 import hmac
 from collections.abc import Mapping
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any
 
 import msgspec
 
@@ -17,6 +20,8 @@ KEY_BYTES_MIN = 32
 """Shortest key that is taken."""
 
 _packed = msgspec.msgpack.Encoder().encode  # each field with its length before it
+
+_BLOCK_BYTES = 64
 
 Keys = Mapping[str, bytes]
 """Keys by role; the fold has all, everybody else his own."""
@@ -34,7 +39,21 @@ def mac(key: bytes, *fields: str) -> str:
         raise ValueError(
             f"signing: a key must have at least {KEY_BYTES_MIN} bytes, had {len(key)}; make a new one"
         )
-    return hmac.digest(key, _packed(fields), "sha256").hex()
+    inner, outer = _begun(key)
+    inside, outside = inner.copy(), outer.copy()
+    inside.update(_packed(fields))
+    outside.update(inside.digest())
+    return str(outside.hexdigest())
+
+
+@lru_cache(maxsize=64)
+def _begun(key: bytes) -> tuple[Any, Any]:
+    """Return the two hashes of RFC 2104 with the key in them: begun once, copied for each record.
+
+    `hmac.digest` looks its algorithm up at each call, which takes three times as long as hashing a record.
+    """
+    block = (sha256(key).digest() if len(key) > _BLOCK_BYTES else key).ljust(_BLOCK_BYTES, b"\0")
+    return sha256(bytes(byte ^ 0x36 for byte in block)), sha256(bytes(byte ^ 0x5C for byte in block))
 
 
 def sealed(key: bytes, role: str, account_id: str, event_id: str, event_ns: int, body: Body) -> AccountEvent:

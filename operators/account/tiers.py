@@ -38,6 +38,14 @@ from genesis.operators.account.tier_table import (
     TILT_FACTORS,
 )
 
+HELD = tuple(rule for rule in DEMOTIONS if rule.hold_ns)
+"""Rules that demote once it has been so for a while."""
+
+LOWERING = ("PROMOTED", "GUARD", "LOSING_DAYS", "TILT")
+"""What lowers limits or sizes."""
+
+TILT_LEVEL_MAX = max(TILT_FACTORS)
+
 FIRED = -1
 """In place of a time: the rule has demoted, and rests until what it watches was otherwise."""
 
@@ -99,7 +107,7 @@ class Limits(NamedTuple):
     strategies_max: int
     data_points_max: int | None
     size_factor: Decimal  # product of all that lowers position sizes; 1 when nothing does
-    reasons: tuple[str, ...]  # codes of what lowers: PROMOTED, GUARD, LOSING_DAYS, TILT
+    reasons: tuple[str, ...]  # codes of LOWERING
 
     def slices_min(self, notional: Decimal) -> int:
         """Return the fewest slices of an order."""
@@ -150,14 +158,12 @@ def limits(
     Decimal('10')
     """
     rights = TIERS[standing.tier]
-    lowered = {
-        "PROMOTED": HALF if now_ns < standing.halved_until_ns else ONE,
-        "GUARD": GUARD_FACTOR if standing.guarded else ONE,
-        "LOSING_DAYS": HALF if losing_days >= LOSING_DAYS_HALVE else ONE,
-        "TILT": TILT_FACTORS[min(max(tilt_level, 0), max(TILT_FACTORS))],
-    }
-    of_limits = lowered["PROMOTED"] * lowered["GUARD"]
-    of_sizes = of_limits * lowered["LOSING_DAYS"] * lowered["TILT"]
+    promoted = HALF if now_ns < standing.halved_until_ns else ONE
+    guard = GUARD_FACTOR if standing.guarded else ONE
+    losing = HALF if losing_days >= LOSING_DAYS_HALVE else ONE
+    tilt = TILT_FACTORS[min(max(tilt_level, 0), TILT_LEVEL_MAX)]
+    of_limits = promoted * guard
+    of_sizes = of_limits * losing * tilt
     capital = max(equity, ZERO)
     counted = capital if rights.ceiling is None else min(capital, rights.ceiling)
     full = counted * POSITION_SHARE
@@ -175,8 +181,13 @@ def limits(
         strategies_max=rights.strategies_max,
         data_points_max=rights.data_points_max,
         size_factor=of_sizes,
-        reasons=tuple(code for code, factor in lowered.items() if factor != ONE),
+        reasons=() if of_sizes == ONE else _reasons(promoted, guard, losing, tilt),
     )
+
+
+def _reasons(*factors: Decimal) -> tuple[str, ...]:
+    """Return the codes of what lowers, in the order of LOWERING."""
+    return tuple(code for code, factor in zip(LOWERING, factors, strict=True) if factor != ONE)
 
 
 def attempted(standing: Standing, event_ns: int) -> Standing:
@@ -225,8 +236,8 @@ Moved = tuple[Standing, Change]
 def _held(standing: Standing, facts: Facts, now_ns: int) -> Standing:
     """Bring up to date since when each rule with a hold is so."""
     since = dict(standing.since_ns)
-    for rule in DEMOTIONS:
-        value = rule.measure(facts) if rule.hold_ns else math.nan
+    for rule in HELD:
+        value = rule.measure(facts)
         if rule.bound.holds(value):
             since.setdefault(rule.code, now_ns)
         elif not math.isnan(value) or since.get(rule.code, FIRED) != FIRED:
@@ -299,8 +310,9 @@ def _risen(standing: Standing, facts: Facts, now_ns: int) -> Moved | None:
     if standing.tier == Tier.ARCHITECT or facts.equity < TIERS[Tier(standing.tier + 1)].floor:
         return None
     in_tier = (now_ns - standing.entered_ns) / DAY_NS  # the facts may be those of the tier before
-    lines = progress(standing, facts._replace(days_in_tier=min(facts.days_in_tier, in_tier)))
-    if not all(line.passed for line in lines):
+    if in_tier < facts.days_in_tier:
+        facts = facts._replace(days_in_tier=in_tier)
+    if not all(gate.bound.holds(gate.measure(facts)) for gate in GATES[standing.tier]):
         return None
     after = msgspec.structs.replace(
         standing, tier=Tier(standing.tier + 1), entered_ns=now_ns, halved_until_ns=now_ns + HALVED_NS
@@ -309,7 +321,7 @@ def _risen(standing: Standing, facts: Facts, now_ns: int) -> Moved | None:
         f"The account is {after.tier.title} now: every gate was passed. For 48 hours its limits are halved, "
         "to settle in; `tier` shows what is new."
     )
-    figures = {line.code.lower(): line.value for line in lines}
+    figures = {line.code.lower(): line.value for line in progress(standing, facts)}
     return after, _change("promoted", "GATES_PASSED", sentence, (standing, after), now_ns, figures)
 
 

@@ -6,6 +6,8 @@ price or quantity of 0 means "none". Limits: LOTS_MAX and TICKS_MAX, and PRODUCT
 that no product overflows 64 bits.
 """
 
+import struct
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -196,6 +198,30 @@ class State(NamedTuple):
     )
 
 
+_PACK = {dtype: struct.Struct(f"<{dtype.itemsize // 8}q") for dtype in (ORDER, EVENT, DECISION)}
+
+
+def row(dtype: np.dtype[np.void], values: Iterable[int]) -> Rows:
+    """Return one row of ORDER, EVENT or DECISION, shape ``(1,)``; its values in the order of the fields.
+
+    Packed, it is made in half the time that numpy takes for a tuple, and an account makes one or two at
+    every event.
+
+    >>> row(EVENT, (EventKind.MARKET, 5, 99, 101, 1, 1, 30, 0))["ask_ticks"].tolist()
+    [101]
+    """
+    return np.frombuffer(bytearray(_PACK[dtype].pack(*values)), dtype)
+
+
+def values(dtype: np.dtype[np.void], packed: bytes | bytearray) -> dict[str, int]:
+    """Return the fields of one packed row by their names.
+
+    >>> values(DECISION, row(DECISION, range(7)).tobytes())["limit_ticks"]
+    4
+    """
+    return dict(zip(dtype.names or (), _PACK[dtype].unpack(packed), strict=True))
+
+
 def events(rows: list[tuple[int, ...]]) -> Rows:
     """Return rows of EVENT.
 
@@ -207,14 +233,14 @@ def events(rows: list[tuple[int, ...]]) -> Rows:
 
 def market_event(event_ns: int, bid: tuple[int, int], ask: tuple[int, int], traded_lots: int = 0) -> Rows:
     """Return one MARKET event; ``bid`` and ``ask`` are ticks and lots."""
-    return events([(EventKind.MARKET, event_ns, bid[0], ask[0], bid[1], ask[1], traded_lots, 0)])
+    return row(EVENT, (EventKind.MARKET, event_ns, bid[0], ask[0], bid[1], ask[1], traded_lots, 0))
 
 
 def child_event(kind: EventKind, event_ns: int, child: int, lots: int = 0) -> Rows:
     """Return one FILL, CLOSED or REJECTED event of a child."""
-    return events([(kind, event_ns, 0, 0, 0, 0, lots, child)])
+    return row(EVENT, (kind, event_ns, 0, 0, 0, 0, lots, child))
 
 
 def command_event(kind: EventKind, event_ns: int) -> Rows:
     """Return one PAUSE, RESUME or CANCEL event."""
-    return events([(kind, event_ns, 0, 0, 0, 0, 0, 0)])
+    return row(EVENT, (kind, event_ns, 0, 0, 0, 0, 0, 0))

@@ -13,7 +13,7 @@ import numpy as np
 
 from genesis.operators.arrays import Floats, Ints
 from genesis.operators.slicing import almgren_chriss
-from genesis.operators.slicing.decisions import chances_ppm, share_of
+from genesis.operators.slicing.decisions import chances_ppm
 from genesis.operators.slicing.orders import (
     LOTS_MAX,
     ORDER,
@@ -24,6 +24,7 @@ from genesis.operators.slicing.orders import (
     Market,
     Parent,
     State,
+    row,
 )
 from genesis.operators.slicing.params import Params
 
@@ -64,7 +65,7 @@ def plan(parent: Parent, market: Market, params: Params) -> State:
 trade more or ask for fewer slices
     """
     _check(parent, market)
-    notional_min = market.notional_min + int(share_of(market.notional_min, params.notional_margin_ppm))
+    notional_min = market.notional_min + market.notional_min * params.notional_margin_ppm // PPM
     least = max(-(-notional_min // market.bid_ticks), 1)
     slots = 1 if params.algorithm is Algorithm.ONE else min(params.slices, parent.lots // least)
     if slots < max(params.slices_min, 1):
@@ -73,23 +74,24 @@ trade more or ask for fewer slices
             f"least {least} lots, was {parent.lots} lots; trade more or ask for fewer slices"
         )
     seed = seed_of(parent.parent_id)
-    sizes = slices(parent.lots, _weights(params, slots, seed), least, params.slices_min)
-    schedule = _schedule(params, market, sizes, seed)
+    if slots == 1:
+        sizes = np.array([parent.lots])
+    else:
+        sizes = slices(parent.lots, _weights(params, slots, seed), least, params.slices_min)
     order = _order(parent, market, params)
-    one = order[0]
-    one["seed"], one["notional_min"] = seed, notional_min
-    one["interval_ns"] = params.horizon_ns // slots
-    one["slice_lots"] = -(-parent.lots // slots)
-    largest = int(sizes.max())
-    one["child_lots_max"] = max(largest, min(2 * largest, parent.lots // params.slices_min))
+    order["seed"], order["notional_min"] = seed, notional_min
+    order["interval_ns"] = params.horizon_ns // slots
+    order["slice_lots"] = -(-parent.lots // slots)
+    largest = max(sizes.tolist())
+    order["child_lots_max"] = max(largest, min(2 * largest, parent.lots // params.slices_min))
     if params.adaptivity is not None and params.algorithm in SCHEDULED:
-        one["lead_max_ns"] = int(params.adaptivity.lead_slots * params.horizon_ns) // slots
-        one["favourable_full_ppm"] = params.adaptivity.favourable_full_ppm
-        one["widening_full_ppm"] = params.adaptivity.widening_full_ppm
+        order["lead_max_ns"] = int(params.adaptivity.lead_slots * params.horizon_ns) // slots
+        order["favourable_full_ppm"] = params.adaptivity.favourable_full_ppm
+        order["widening_full_ppm"] = params.adaptivity.widening_full_ppm
     if params.algorithm is not Algorithm.POV:
-        most = (2 * int(one["slice_lots"]) + least) * (PPM - int(one["rate_ppm"]))
-        one["credit"] = min(min(market.recent_lots, LOTS_MAX) * int(one["rate_ppm"]), most)
-    return State(order, schedule)
+        most = (2 * order["slice_lots"] + least) * (PPM - order["rate_ppm"])
+        order["credit"] = min(min(market.recent_lots, LOTS_MAX) * order["rate_ppm"], most)
+    return State(row(ORDER, order.values()), _schedule(params, market, sizes, seed))
 
 
 TINY = 1e-290
@@ -217,26 +219,37 @@ def _schedule(params: Params, market: Market, sizes: Ints, seed: int) -> Ints:
     return schedule
 
 
-def _order(parent: Parent, market: Market, params: Params) -> np.ndarray:
-    """Return the order with all that follows from its inputs one by one."""
-    order = np.zeros(1, ORDER)
-    one = order[0]
-    for name in (
-        *("algorithm", "horizon_ns", "grace_ns", "slices_min", "size_variation_ppm", "time_variation_ppm"),
-        *("delay_min_ns", "delay_max_ns", "patience_ns", "cross_spread_ticks", "cross_depth_ppm"),
-        "volume_prior_ppm",
-    ):
-        one[name] = getattr(params, name)
-    one["side"], one["total_lots"], one["limit_ticks"] = parent.side, parent.lots, parent.limit_ticks
-    one["start_ns"] = one["now_ns"] = parent.start_ns
-    one["rate_ppm"] = params.rate_ppm if params.algorithm is Algorithm.POV else params.participation_max_ppm
+BLANK = dict.fromkeys(ORDER.names or (), 0)
+"""Fields of an order of which nothing is known."""
+
+
+def _order(parent: Parent, market: Market, params: Params) -> dict[str, int]:
+    """Return the fields of the order, with all that follows from its inputs one by one."""
     arrival_2 = market.bid_ticks + market.ask_ticks
-    worst = PPM + parent.side * params.slippage_max_ppm
-    product = arrival_2 * worst
-    one["arrival_2_ticks"] = arrival_2
-    one["collar_ticks"] = product // (2 * PPM) if parent.side > 0 else -(-product // (2 * PPM))
-    one["usual_spread_ticks"] = max(market.usual_spread_ticks or market.ask_ticks - market.bid_ticks, 1)
-    return order
+    product = arrival_2 * (PPM + parent.side * params.slippage_max_ppm)
+    return BLANK | {
+        "algorithm": params.algorithm,
+        "side": parent.side,
+        "total_lots": parent.lots,
+        "start_ns": parent.start_ns,
+        "now_ns": parent.start_ns,
+        "horizon_ns": params.horizon_ns,
+        "grace_ns": params.grace_ns,
+        "slices_min": params.slices_min,
+        "arrival_2_ticks": arrival_2,
+        "collar_ticks": product // (2 * PPM) if parent.side > 0 else -(-product // (2 * PPM)),
+        "limit_ticks": parent.limit_ticks,
+        "rate_ppm": params.rate_ppm if params.algorithm is Algorithm.POV else params.participation_max_ppm,
+        "size_variation_ppm": params.size_variation_ppm,
+        "time_variation_ppm": params.time_variation_ppm,
+        "delay_min_ns": params.delay_min_ns,
+        "delay_max_ns": params.delay_max_ns,
+        "patience_ns": params.patience_ns,
+        "cross_spread_ticks": params.cross_spread_ticks,
+        "cross_depth_ppm": params.cross_depth_ppm,
+        "usual_spread_ticks": max(market.usual_spread_ticks or market.ask_ticks - market.bid_ticks, 1),
+        "volume_prior_ppm": params.volume_prior_ppm,
+    }
 
 
 def _check(parent: Parent, market: Market) -> None:

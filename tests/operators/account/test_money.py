@@ -145,3 +145,6 @@ def test_nothing_depends_on_the_context_of_the_thread() -> None:
         assert money.down_to(Decimal("123456.789"), Decimal("0.01")) == Decimal("123456.78")
         assert money.exact(lambda: Decimal("1.2345") * 2)() == Decimal("2.4690")
         assert Decimal("1.2345") * 2 == Decimal("2.47")
+        with pytest.raises(ZeroDivisionError):
+            money.exact(money.exact(lambda: 1 // 0))()
+        assert Decimal("1.2345") * 2 == Decimal("2.47")
