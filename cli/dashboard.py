@@ -16,6 +16,15 @@ class Colours(StrEnum):
     NONE = "1"
 
 
+class Theme(StrEnum):
+    """What the colours are."""
+
+    DEFAULT = "default"
+    HIGH_CONTRAST = "high-contrast"
+    LIGHT = "light"
+    MONOCHROME = "monochrome"
+
+
 def tui(
     data: options.Data = None,
     colours: Annotated[
@@ -25,6 +34,7 @@ def tui(
         bool | None,
         typer.Option("--ascii/--unicode", help="Draw in plain ASCII, or not; without it, by the locale."),
     ] = None,
+    theme: Annotated[Theme, typer.Option(help="What the colours are.")] = Theme.DEFAULT,
 ) -> None:
     """Attach a dashboard to a running system. q leaves it; the system runs on.
 
@@ -35,10 +45,12 @@ def tui(
       genesis tui --data /tmp/try
 
       genesis tui --colours 1 --ascii
+
+      genesis tui --theme high-contrast
     """
     from genesis.tui.app import Appearance, run
     from genesis.tui.palette import Colours as Number
 
     asked: dict[Colours, Number] = {Colours.MANY: 256, Colours.BASIC: 16, Colours.NONE: 1}
-    appearance = Appearance(asked[colours] if colours else None, ascii_only)
+    appearance = Appearance(asked[colours] if colours else None, ascii_only, theme.value)
     raise typer.Exit(run(options.configured(data), appearance))

@@ -187,6 +187,7 @@ class Supervisor:
                 shards=self.settings.shards,
                 states={name: child.state for name, child in self.children.items()},
                 restarts={name: child.restarts for name, child in self.children.items()},
+                trading=str(self.settings.trading) if "gateway" in self.children else "",
             ),
         )
 

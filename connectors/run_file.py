@@ -7,7 +7,10 @@ import msgspec
 
 
 class RunFile(msgspec.Struct, frozen=True, kw_only=True):
-    """Addresses of a running system. ``restarts`` and ``states`` are by component."""
+    """Addresses of a running system. ``restarts`` and ``states`` are by component.
+
+    ``trading`` says where its orders go, as the settings name it; empty where it does not trade.
+    """
 
     pid: int
     broker: str
@@ -16,6 +19,7 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     shards: int = 0
     states: dict[str, str] = {}
     restarts: dict[str, int] = {}
+    trading: str = ""
 
 
 def path_in(data: Path) -> Path:

@@ -17,10 +17,11 @@ from typing import NamedTuple
 import urwid
 
 from genesis.connectors.settings import Settings
-from genesis.tui import keys, palette, views
+from genesis.tui import bookkeeping, keys, palette, views
 from genesis.tui import model as models
+from genesis.tui.affairs import NOTHING, Affairs
 from genesis.tui.model import Model
-from genesis.tui.palette import Colours
+from genesis.tui.palette import Colours, ThemeName
 from genesis.tui.screen import Page, screen_for
 from genesis.tui.source import Consumer, Place, Sighting, Source, consumer_at, look_around
 from genesis.tui.text import Block
@@ -38,17 +39,29 @@ EXIT_OK, EXIT_NOTHING_RUNS, EXIT_NO_TERMINAL = 0, 1, 2
 
 
 class Appearance(NamedTuple):
-    """How to draw: 256, 16 or 1 colours, and plain ASCII or not; None for what the terminal can."""
+    """How to draw: 256, 16 or 1 colours, plain ASCII or not, None for what the terminal can; the theme."""
 
     colours: Colours | None = None
     ascii_only: bool | None = None
+    theme: ThemeName = "default"
+
+
+class Whose(NamedTuple):
+    """The account that is shown, and what reads the ledger's word on it."""
+
+    account_id: str = "main"
+    books: Callable[[], Affairs] = lambda: NOTHING
 
 
 class Dashboard:
     """One dashboard on one terminal."""
 
     def __init__(
-        self, look: Callable[[], Sighting], connect: Callable[[Place], Consumer], appearance: Appearance
+        self,
+        look: Callable[[], Sighting],
+        connect: Callable[[Place], Consumer],
+        appearance: Appearance,
+        whose: Whose,
     ) -> None:
         environment = palette.environment()
         colours = appearance.colours or palette.colours_of(environment)
@@ -65,11 +78,11 @@ class Dashboard:
         self._alarm: object = None
         self._failure: BaseException | None = None
         self._page = Page(self._see, self._press, ascii_only)
-        self._screen = screen_for(colours, self._ring)
+        self._screen = screen_for(colours, self._ring, palette.THEMES[appearance.theme])
         self._loop = urwid.MainLoop(self._page, screen=self._screen, handle_mouse=False)
         self._bell = self._loop.watch_pipe(self._answer)
         os.set_blocking(self._bell, False)
-        self._source = Source(look, connect, self._ring)
+        self._source = Source(look, connect, self._ring, whose.account_id, whose.books)
 
     def run(self) -> None:
         """Show the dashboard until the reader leaves, or the process is asked to end."""
@@ -202,7 +215,11 @@ def refusal() -> str:
 
 
 def show(
-    look: Callable[[], Sighting], connect: Callable[[Place], Consumer], folder: Path, appearance: Appearance
+    look: Callable[[], Sighting],
+    connect: Callable[[Place], Consumer],
+    folder: Path,
+    appearance: Appearance,
+    whose: Whose = Whose(),  # noqa: B008
 ) -> int:
     """Show a dashboard on this terminal until it is left; return the exit status."""
     why = refusal()
@@ -210,7 +227,7 @@ def show(
         sys.stderr.write(f"{why}\n")
         return EXIT_NO_TERMINAL
     with _standard_error_aside(folder):
-        Dashboard(look, connect, appearance).run()
+        Dashboard(look, connect, appearance, whose).run()
     return EXIT_OK
 
 
@@ -225,4 +242,5 @@ def run(settings: Settings, appearance: Appearance = Appearance()) -> int:  # no
             "or name the folder of a running system with --data\n"
         )
         return EXIT_NOTHING_RUNS
-    return show(lambda: look_around(settings), consumer_at, settings.data, appearance)
+    whose = Whose(settings.account, bookkeeping.reader(settings))
+    return show(lambda: look_around(settings), consumer_at, settings.data, appearance, whose)

@@ -20,6 +20,8 @@ from genesis.connectors.run_file import RunFile
 from genesis.operators import records, topics
 from genesis.operators.records import DeadLetter, Health, RowSchema, symbol_words
 from genesis.operators.topics import Topic
+from genesis.tui import affairs
+from genesis.tui.affairs import NOTHING, Affairs
 
 Rows = np.ndarray[Any, np.dtype[Any]]
 Ints = npt.NDArray[np.int64]
@@ -87,9 +89,11 @@ class Batch:
         The newest watermark of each (topic, partition), in the order of its log.
     heard_ns
         When something was last heard, by our monotonic clock: of ``feed ticks``, of ``anything``,
-        and of each component that says how it is.
+        of ``account status``, and of each component that says how it is.
     forget
         True when the story began anew: what was shown before is no longer true.
+    affairs
+        What was said of the account that is shown.
     run
         What the run file says of the system, if there is news.
     messages, ticks, unreadable
@@ -102,6 +106,7 @@ class Batch:
     watermarks: Mapping[Part, int] = field(default_factory=dict)
     heard_ns: Mapping[str, int] = field(default_factory=dict)
     forget: bool = False
+    affairs: Affairs = NOTHING
     run: RunFile | None = None
     messages: int = 0
     ticks: int = 0
@@ -225,9 +230,16 @@ def _filled(rows: Rows, view: Rows, time: str) -> Rows:
 
 
 class Gatherer:
-    """Turns messages into batches; remembers only how far each partition has come."""
+    """Turns messages into batches; remembers only how far each partition has come.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    account_id
+        The account that is shown; what is said of others is left out.
+    """
+
+    def __init__(self, account_id: str = "main") -> None:
+        self._account_id = account_id
         self._far_ns: dict[Part, int] = {}
 
     def gather(self, messages: Iterable[Message], heard_ns: int) -> Batch:
@@ -237,6 +249,8 @@ class Gatherer:
             gathering.messages += 1
             if isinstance(message.topic.schema, RowSchema):
                 self._frame(gathering, message, message.topic.schema, heard_ns)
+            elif message.topic.name in affairs.TOPICS:
+                gathering.told(message, self._account_id, heard_ns)
             else:
                 gathering.record(message, heard_ns)
             gathering.heard_ns["anything"] = heard_ns
@@ -276,6 +290,7 @@ class _Gathering:
         self.watermarks: dict[Part, int] = {}
         self.heard_ns: dict[str, int] = {}
         self.forget = False
+        self.affairs = NOTHING
         self.messages = self.ticks = self.unreadable = 0
 
     def begin_anew(self) -> None:
@@ -293,6 +308,18 @@ class _Gathering:
         except msgspec.MsgspecError:
             self.unreadable += 1
 
+    def told(self, message: Message, account_id: str, heard_ns: int) -> None:
+        try:
+            found = affairs.decoded(message.topic.name, message.value, account_id)
+        except msgspec.MsgspecError:
+            self.unreadable += 1
+            return
+        if found is None:
+            return
+        self.affairs = affairs.merge(self.affairs, found)
+        if found.status is not None:
+            self.heard_ns["account status"] = heard_ns
+
     def batch(self) -> Batch:
         joined = {name: np.concatenate(parts) for name, parts in self.rows.items()}
         if "view" in joined:
@@ -304,6 +331,7 @@ class _Gathering:
             watermarks=self.watermarks,
             heard_ns=self.heard_ns,
             forget=self.forget,
+            affairs=self.affairs,
             messages=self.messages,
             ticks=self.ticks,
             unreadable=self.unreadable,
@@ -322,6 +350,7 @@ def merge(first: Batch, then: Batch) -> Batch:
         watermarks=then.watermarks if then.forget else {**first.watermarks, **then.watermarks},
         heard_ns={**first.heard_ns, **then.heard_ns},
         forget=first.forget or then.forget,
+        affairs=affairs.merge(first.affairs, then.affairs),
         run=then.run or first.run,
         messages=first.messages + then.messages,
         ticks=first.ticks + then.ticks,

@@ -95,6 +95,65 @@ def count(value: float) -> str:
     return UNDEFINED if math.isnan(value) else f"{value:,.0f}"
 
 
+def dollars(value: float, *, signed: bool = False) -> str:
+    """Return an amount of quote asset to the cent.
+
+    >>> dollars(1204.5), dollars(4.124, signed=True), dollars(-2.25, signed=True), dollars(-0.001)
+    ('$1,204.50', '+$4.12', '-$2.25', '$0.00')
+    """
+    if math.isnan(value):
+        return UNDEFINED
+    words = f"{abs(value):,.2f}" if abs(value) < 1e9 else short(abs(value))
+    sign = "" if words == "0.00" else "-" if value < 0 else "+" if signed else ""
+    return f"{sign}${words}"
+
+
+def round_dollars(value: float) -> str:
+    """Return a limit: whole dollars without cents.
+
+    >>> round_dollars(25.0), round_dollars(12.5)
+    ('$25', '$12.50')
+    """
+    return dollars(value).removesuffix(".00")
+
+
+def part(share: float) -> str:
+    """Return a share in per cent.
+
+    >>> part(0.021), part(0.15), part(1.0), part(math.nan), part(-0.008)
+    ('2.1 %', '15 %', '100 %', '·', '-0.8 %')
+    """
+    if math.isnan(share):
+        return UNDEFINED
+    return f"{100.0 * share:.1f}".removesuffix(".0") + " %"
+
+
+def gauge(share: float, cols: int) -> tuple[str, str]:
+    """Return what is full and what is empty of a gauge ``cols`` wide; both end within it.
+
+    Any share above 0 shows at least one column, any below 1 leaves at least one: neither is rounded away.
+
+    >>> gauge(0.5, 8), gauge(0.001, 4), gauge(0.999, 4), gauge(3.0, 3), gauge(math.nan, 3)
+    (('━━━━', '────'), ('━', '───'), ('━━━', '─'), ('━━━', ''), ('', '───'))
+    """
+    cols = max(cols, 0)
+    if math.isnan(share) or share <= 0.0:
+        return "", "─" * cols
+    full = cols if share >= 1.0 else min(max(round(share * cols), 1), max(cols - 1, 0))
+    return "━" * full, "─" * (cols - full)
+
+
+def countdown(seconds: float) -> str:
+    """Return a time that is left.
+
+    >>> countdown(47.2), countdown(1634.0), countdown(86_399.0), countdown(-3.0)
+    ('0:48', '27:14', '23:59:59', '0:00')
+    """
+    left = max(math.ceil(seconds), 0)
+    hours, minutes, seconds_ = left // 3600, left // 60 % 60, left % 60
+    return f"{hours}:{minutes:02}:{seconds_:02}" if hours else f"{minutes}:{seconds_:02}"
+
+
 def rate(per_second: float) -> str:
     """Return a rate, with a decimal while it is small.
 

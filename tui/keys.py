@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NamedTuple
 
-from genesis.tui import derived
+from genesis.tui import derived, notices
 from genesis.tui.model import Instrument, Model
 
 PAGE = 10
@@ -43,6 +43,8 @@ class Controls:
         The filter, and what it was before the present typing.
     half_life_ns, market
         The correlations to show; None for the first there is.
+    acknowledged
+        Up to which decision everything that protects was acknowledged.
     held
         True while the display stands still.
     note
@@ -58,13 +60,20 @@ class Controls:
     before: str = ""
     half_life_ns: int | None = None
     market: int | None = None
+    acknowledged: notices.Moment = (0, "")
     held: bool = False
     note: str = ""
     leaving: bool = False
 
 
-SCREENS = ("overview", "correlation", "feed")
-"""The screens, in the order of their numbers."""
+ACCOUNT_SCREENS = ("trading", "risk", "results", "tier", "journal")
+"""The screens of the account, in the order of their keys."""
+
+MARKET_SCREENS = ("overview", "correlation", "feed")
+"""The screens of the market; they have digits as well."""
+
+SCREENS = (*ACCOUNT_SCREENS, *MARKET_SCREENS)
+"""All screens, in the order of their function keys."""
 
 Action = Callable[[Controls, Model], Controls]
 
@@ -157,13 +166,25 @@ def _empty(controls: Controls, _model: Model) -> Controls:
     return replace(controls, wanted="")
 
 
+def _acknowledge(controls: Controls, model: Model) -> Controls:
+    found = notices.protection(model.affairs, controls.acknowledged)
+    return controls if found is None else replace(controls, acknowledged=notices.moment_of(found))
+
+
+def _screen_key(place: int, name: str) -> Key:
+    """Return the line of a screen: its function key, and the digit of a market screen."""
+    digit = place - len(ACCOUNT_SCREENS) + 1
+    names = (f"f{place + 1}", str(digit)) if digit > 0 else (f"f{place + 1}",)
+    return Key(names, " ".join(names), "Screens", name, _go(place))
+
+
 FAR = 1_000_000
 
 REDRAW = "ctrl l"
 """The key that urwid itself answers, by drawing everything anew."""
 
 TABLE = (
-    *(Key((str(i + 1),), str(i + 1), "Screens", f"go to {name}", _go(i)) for i, name in enumerate(SCREENS)),
+    *(_screen_key(i, name) for i, name in enumerate(SCREENS)),
     Key(("tab",), "tab", "Screens", "next screen", _screen(1)),
     Key(("shift tab",), "shift tab", "Screens", "previous screen", _screen(-1)),
     Key(("down", "j"), "j ↓", "Symbols", "next symbol", _move(1)),
@@ -177,8 +198,9 @@ TABLE = (
     Key(("left", "h"), "h ←", "Correlation", "shorter half-life", _half_life(-1)),
     Key(("right", "l"), "l →", "Correlation", "longer half-life", _half_life(1)),
     Key(("m",), "m", "Correlation", "next market", _market),
+    Key(("enter",), "enter", "Display", "acknowledge", _acknowledge),
     Key((" ",), "space", "Display", "hold, or let go on", _hold),
-    Key(("?", "f1"), "?", "Display", "this help", _mode(Mode.HELP)),
+    Key(("?",), "?", "Display", "this help", _mode(Mode.HELP)),
     Key((REDRAW,), "ctrl l", "Display", "draw the screen anew", _keep),
     Key(("q",), "q", "Display", "leave", _leave),
     Key(("enter",), "enter", "Filter", "keep the filter", _keep, Mode.FILTER),
@@ -187,7 +209,7 @@ TABLE = (
     Key(("ctrl u",), "ctrl u", "Filter", "begin anew", _empty, Mode.FILTER),
     Key(("down",), "↓", "Filter", "next symbol", _move(1), Mode.FILTER),
     Key(("up",), "↑", "Filter", "previous symbol", _move(-1), Mode.FILTER),
-    Key(("esc", "?", "enter", " ", "f1"), "esc", "Help", "close help", _keep, Mode.HELP),
+    Key(("esc", "?", "enter", " "), "esc", "Help", "close help", _keep, Mode.HELP),
     Key(("q",), "q", "Help", "leave", _leave, Mode.HELP),
 )
 """All keys."""

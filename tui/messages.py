@@ -4,7 +4,6 @@ A sentence says what is so, what that means for what is on the screen, and, wher
 to do, what. Information is grey, caution is amber. It fits the narrowest screen.
 """
 
-from enum import StrEnum
 from typing import NamedTuple
 
 from genesis.operators.records import StreamKind
@@ -12,6 +11,7 @@ from genesis.tui import derived, figures
 from genesis.tui.derived import Fresh, Freshness
 from genesis.tui.keys import Controls, Mode
 from genesis.tui.model import Model, market_name
+from genesis.tui.notices import Kind
 from genesis.tui.text import clean
 
 COLUMNS_MAX = 74
@@ -19,13 +19,6 @@ COLUMNS_MAX = 74
 
 FIRST_WORD_S = 3.0
 """How long the start may take before it is said that nothing has come yet."""
-
-
-class Kind(StrEnum):
-    """How much a sentence asks for. The values are attributes of the palette."""
-
-    INFORMATION = "dim"
-    CAUTION = "amber"
 
 
 class Sentence(NamedTuple):

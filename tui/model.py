@@ -4,8 +4,8 @@ Law: ``apply(model, batch)`` never changes ``model``, knows no clock, and any wa
 records into batches ends in the same model. Newest means newest by event time, and among equals the
 last one in the log.
 
-The model holds one row for each instrument on a *board*: its newest quote, signals and state, and a
-short memory of one mid and one trade count a second.
+Of the account it holds what `affairs` keeps; of the market, one row for each instrument on a *board*: its
+newest quote, signals and state, and a short memory of one mid and one trade count a second.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,8 @@ import numpy as np
 from genesis.connectors.run_file import RunFile
 from genesis.operators import records
 from genesis.operators.records import WATERMARK_FINAL_NS, WHOLE_MARKET, DeadLetter, Health, Market
+from genesis.tui import affairs
+from genesis.tui.affairs import NOTHING, Affairs
 from genesis.tui.batch import (
     SECOND_NS,
     WINDOW_S,
@@ -116,6 +118,8 @@ class Model:
         The last word of each component, and the last minute of the feed's words.
     heard_ns
         When something was last heard, by our monotonic clock; see ``Batch``.
+    affairs
+        What is known of the account.
     run
         What the run file says of the system; None without one.
     messages, ticks, unreadable
@@ -133,6 +137,7 @@ class Model:
     feed_history: tuple[Health, ...] = ()
     dead_letters: tuple[DeadLetter, ...] = ()
     heard_ns: Mapping[str, int] = field(default_factory=dict)
+    affairs: Affairs = NOTHING
     run: RunFile | None = None
     messages: int = 0
     ticks: int = 0
@@ -159,6 +164,7 @@ def apply(model: Model, batch: Batch) -> Model:
             feed_history=model.feed_history,
             dead_letters=model.dead_letters,
             heard_ns=model.heard_ns,
+            affairs=model.affairs,
             run=model.run,
             messages=model.messages,
             ticks=model.ticks,
@@ -176,6 +182,7 @@ def apply(model: Model, batch: Batch) -> Model:
         feed_history=(model.feed_history + feed)[-HISTORY_MAX:],
         dead_letters=letters[-DEAD_LETTERS_MAX:],
         heard_ns={**model.heard_ns, **batch.heard_ns},
+        affairs=affairs.merge(model.affairs, batch.affairs),
         run=batch.run or model.run,
         messages=model.messages + batch.messages,
         ticks=model.ticks + batch.ticks,

@@ -1,7 +1,8 @@
 """Colours: black, white, two greys, muted green and amber; and what becomes of them without colours.
 
-Gains are green, losses grey, never red. Amber asks for care. Colour repeats what words, signs and
-places already say, so that every theme can be read in one colour too.
+Gains are green, losses grey, never red. Amber asks for care. The one red there is, a muted one, is the
+border of a message that protects. Colour repeats what words, signs and places already say, so that every
+theme can be read in one colour too.
 """
 
 import os
@@ -17,23 +18,83 @@ class Shade(NamedTuple):
     mono: str
 
 
-Theme = Mapping[str, Shade]
-
-ATTRIBUTES = ("text", "strong", "dim", "faint", "good", "amber")
+ATTRIBUTES = ("text", "strong", "dim", "faint", "good", "amber", "border")
 """What views may use: figures and words; what matters most; labels, losses and what is old; frames
-and rules; gains; caution."""
+and rules; gains; caution; the border of a message that protects."""
 
-DARK: Theme = {
-    "text": Shade("h252", "white", "default"),
-    "strong": Shade("h231,bold", "white,bold", "bold"),
-    "dim": Shade("h246", "light gray", "default"),
-    "faint": Shade("h240", "dark gray", "default"),
-    "good": Shade("h108", "dark green", "default"),
-    "amber": Shade("h179", "brown", "bold"),
+BORDER = "border"
+"""The one attribute that may be red."""
+
+
+class Theme(NamedTuple):
+    """Colours by attribute, and what they are on."""
+
+    says: str
+    shades: Mapping[str, Shade]
+    background: Shade
+
+
+def _theme(says: str, background: Shade, *shades: Shade) -> Theme:
+    return Theme(says, dict(zip(ATTRIBUTES, shades, strict=True)), background)
+
+
+DEFAULT = _theme(
+    "on black, soft",
+    Shade("h16", "black", "default"),
+    Shade("h252", "white", "default"),
+    Shade("h231,bold", "white,bold", "bold"),
+    Shade("h246", "light gray", "default"),
+    Shade("h240", "dark gray", "default"),
+    Shade("h108", "dark green", "default"),
+    Shade("h179", "brown", "bold"),
+    Shade("h131", "dark red", "bold"),
+)
+
+HIGH_CONTRAST = _theme(
+    "on black, bright: for glare and tired eyes",
+    Shade("h16", "black", "default"),
+    Shade("h231", "white", "default"),
+    Shade("h231,bold", "white,bold", "bold"),
+    Shade("h252", "light gray", "default"),
+    Shade("h250", "light gray", "default"),
+    Shade("h120", "light green", "bold"),
+    Shade("h220", "yellow", "bold"),
+    Shade("h203", "light red", "bold"),
+)
+
+LIGHT = _theme(
+    "on white: for daylight",
+    Shade("h231", "light gray", "default"),
+    Shade("h236", "black", "default"),
+    Shade("h16,bold", "black,bold", "bold"),
+    Shade("h241", "dark gray", "default"),
+    Shade("h248", "dark gray", "default"),
+    Shade("h28", "dark green", "default"),
+    Shade("h130", "brown", "bold"),
+    Shade("h131", "dark red", "bold"),
+)
+
+MONOCHROME = _theme(
+    "no colour, greys alone",
+    Shade("h16", "black", "default"),
+    Shade("h252", "white", "default"),
+    Shade("h231,bold", "white,bold", "bold"),
+    Shade("h246", "light gray", "default"),
+    Shade("h240", "dark gray", "default"),
+    Shade("h252", "white", "default"),
+    Shade("h231,bold", "white,bold", "bold"),
+    Shade("h231,bold", "white,bold", "bold"),
+)
+
+ThemeName = Literal["default", "high-contrast", "light", "monochrome"]
+
+THEMES: Mapping[ThemeName, Theme] = {
+    "default": DEFAULT,
+    "high-contrast": HIGH_CONTRAST,
+    "light": LIGHT,
+    "monochrome": MONOCHROME,
 }
-"""The default: on black."""
-
-BACKGROUND = Shade("h16", "black", "default")
+"""All themes by name."""
 
 Colours = Literal[256, 16, 1]
 """Numbers of colours that can be asked for; 1 is none."""
@@ -76,11 +137,12 @@ def unicode_of(environment: Mapping[str, str]) -> bool:
     return True
 
 
-def entries(theme: Theme = DARK) -> list[tuple[str, str, str, str, str, str]]:
+def entries(theme: Theme = DEFAULT) -> list[tuple[str, str, str, str, str, str]]:
     """Return the theme as urwid's palette: name, 16 colours, background, mono, 256 colours, background."""
+    below = theme.background
     return [
-        (name, shade.basic, BACKGROUND.basic, shade.mono, shade.high, BACKGROUND.high)
-        for name, shade in theme.items()
+        (name, shade.basic, below.basic, shade.mono, shade.high, below.high)
+        for name, shade in theme.shades.items()
     ]
 
 

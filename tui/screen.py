@@ -14,7 +14,7 @@ import urwid
 from urwid.display import raw
 
 from genesis.tui import palette, text
-from genesis.tui.palette import Colours
+from genesis.tui.palette import Colours, Theme
 from genesis.tui.text import Block
 
 DRAIN_S = 2.0
@@ -103,11 +103,11 @@ class PatientScreen(raw.Screen):
         return self._writer.drain(DRAIN_S)
 
 
-def screen_for(colours: Colours, done: Callable[[], None]) -> PatientScreen:
-    """Return a screen with the palette for a number of colours: 256, 16 or 1."""
+def screen_for(colours: Colours, done: Callable[[], None], theme: Theme = palette.DEFAULT) -> PatientScreen:
+    """Return a screen with a theme for a number of colours: 256, 16 or 1."""
     screen = PatientScreen(done)
     screen.set_terminal_properties(colors=colours)
-    screen.register_palette(palette.entries())
+    screen.register_palette(palette.entries(theme))
     return screen
 
 

@@ -18,7 +18,10 @@ from genesis.connectors.kafka import FrameConsumer
 from genesis.connectors.run_file import RunFile
 from genesis.connectors.settings import Settings
 from genesis.operators import topics
+from genesis.tui import affairs
+from genesis.tui.affairs import NOTHING, Affairs
 from genesis.tui.batch import FRAMES, Batch, Gatherer, Message, merge
+from genesis.tui.bookkeeping import Bookkeeper
 
 PAUSE_S = 0.1
 """Pause between two readings; the screen shows no more than this anyway."""
@@ -72,7 +75,8 @@ def look_around(settings: Settings) -> Sighting:
 
 def consumer_at(place: Place) -> Consumer:
     """Return a consumer of all that the screen shows, from now on."""
-    names = [*FRAMES, topics.DEAD_LETTERS.name, topics.HEALTH.name]
+    told = [name for name in affairs.TOPICS if name in topics.BY_NAME]
+    names = [*FRAMES, topics.DEAD_LETTERS.name, topics.HEALTH.name, *told]
     parts = [
         (name, partition)
         for name in names
@@ -97,7 +101,11 @@ class Source:
     connect
         Makes a consumer at a place.
     ring
-        Called, from the thread, when there is something to take. Must not block.
+        Called, from a thread, when there is something to take. Must not block.
+    account_id
+        The account that is shown.
+    books
+        Reads what the ledger knows of it, in a thread of its own, so that it holds up nothing.
 
     Attributes
     ----------
@@ -106,9 +114,15 @@ class Source:
     """
 
     def __init__(
-        self, look: Callable[[], Sighting], connect: Callable[[Place], Consumer], ring: Callable[[], None]
+        self,
+        look: Callable[[], Sighting],
+        connect: Callable[[Place], Consumer],
+        ring: Callable[[], None],
+        account_id: str = "main",
+        books: Callable[[], Affairs] = lambda: NOTHING,
     ) -> None:
-        self._look, self._connect, self._ring = look, connect, ring
+        self._look, self._connect, self._ring, self._account_id = look, connect, ring, account_id
+        self._books = Bookkeeper(books, lambda found: self._leave(Batch(affairs=found)), self._fail)
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._waiting: Batch | None = None
@@ -117,11 +131,13 @@ class Source:
 
     def start(self) -> None:
         """Begin to read."""
+        self._books.start()
         self._thread.start()
 
     def stop(self, timeout_s: float = 2.0) -> None:
         """Stop reading and leave the broker; a client that does not answer is left behind."""
         self._stopping.set()
+        self._books.stop()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
@@ -144,13 +160,16 @@ class Source:
                 except (KafkaException, OSError):
                     self._stopping.wait(BACK_OFF_S)
         except BaseException as error:
-            self.failure = error
-            self._ring()
+            self._fail(error)
             raise
+
+    def _fail(self, error: BaseException) -> None:
+        self.failure = error
+        self._ring()
 
     def _read(self) -> None:
         """Read until asked to stop, connecting anew when the broker has moved."""
-        gatherer = Gatherer()
+        gatherer = Gatherer(self._account_id)
         consumer: Consumer | None = None
         seen = Sighting(None, None)
         try:

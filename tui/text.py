@@ -18,12 +18,29 @@ CUT = "…"
 
 _CONTROLS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
-_DRAWN = "─━│┌┐└┘├┤›‹·…×░▒▓█▁▂▃▄▅▆▇↑↓←→“”"
+_DRAWN = "─━│┌┐└┘├┤›‹·…×░▒▓█▁▂▃▄▅▆▇↑↓←→“”✓○"
 _NARROW = frozenset(_DRAWN) | {chr(code) for code in range(32, 127)}
 """Characters known to take one column; all that the views draw with are among them."""
 
 # One character of plain ASCII for each character that the views draw with.
-_ASCII = str.maketrans(_DRAWN, '-=|++++++><.~x.:%#__..--^^v<>""')
+_ASCII = str.maketrans(_DRAWN, '-=|++++++><.~x.:%#__..--^^v<>""vo')
+
+
+def wrapped(words: str, cols: int, lines_max: int) -> list[str]:
+    """Return a sentence on at most ``lines_max`` lines of ``cols`` columns; what is left over is cut off.
+
+    >>> wrapped("nothing is sent until it is reached", 16, 2), wrapped("one two three", 8, 1)
+    (['nothing is sent', 'until it is rea…'], ['one two…'])
+    """
+    lines: list[str] = []
+    for word in words.split():
+        if lines and columns(lines[-1]) + 1 + columns(word) <= cols:
+            lines[-1] += f" {word}"
+        elif len(lines) < lines_max:
+            lines.append(word)
+        else:
+            lines[-1] += f" {word}"
+    return [cut(line, cols) for line in lines]
 
 
 def columns(text: str) -> int:

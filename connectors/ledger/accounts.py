@@ -61,6 +61,13 @@ def state_fault(connection: Connection, key: bytes, account_id: str) -> str:
     return ""
 
 
+def shown(connection: Connection, account_id: str) -> bytes | None:
+    """Return the newest state of an account as it lies there, its seal not checked, to be shown alone."""
+    saves = connection.execute(select(ACCOUNTS.c.saves).where(ACCOUNTS.c.account_id == account_id)).scalar()
+    row = connection.execute(_newest_snapshot(account_id, saves)).first() if saves is not None else None
+    return bytes(row.snapshot) if row is not None else None
+
+
 def _newest_snapshot(account_id: str, saves: int) -> "Select[Any]":
     return select(SNAPSHOTS).where(SNAPSHOTS.c.account_id == account_id, SNAPSHOTS.c.slot == saves % 2)
 

@@ -309,6 +309,11 @@ class Ledger:
         with self._lock, self._database.reading() as connection:
             return outbox.latest(connection, account_id, topic)
 
+    def snapshot(self, account_id: str) -> bytes | None:
+        """Return an account's newest state for a screen: without a key, so its seal is not checked."""
+        with self._lock, self._database.reading() as connection:
+            return accounts.shown(connection, account_id)
+
     def audit_entries(self, account_id: str, after: int = 0, limit: int = 1_000) -> list[AuditEntry]:
         """Return the oldest audit entries of an account whose number is greater than ``after``."""
         with self._lock, self._database.reading() as connection:

@@ -9,14 +9,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
+
 from genesis.connectors.dead_letters import dead_letter
 from genesis.connectors.run_file import RunFile
 from genesis.operators import topics
-from genesis.tui import text, views
+from genesis.operators.account.tier_gates import Tier
+from genesis.tui import affairs, text, views
 from genesis.tui.batch import Batch, Gatherer, Message
 from genesis.tui.keys import Controls, press
 from genesis.tui.model import Model, apply
 from genesis.tui.text import Block
+from tests.tui import ledgered
 from tests.tui.rehearsal import START_NS, Rehearsal, recorded
 
 FOLDER = Path(__file__).parent / "snapshots"
@@ -89,22 +93,98 @@ def gapped() -> Model:
     return replace(model, health={**model.health, "feed": told})
 
 
+@functools.cache
+def trading(tier: Tier = Tier.SNIPER) -> Model:
+    """Return the model of a market and of an account that trades in it."""
+    model = live()
+    heard = {**model.heard_ns, "account status": HEARD_NS}
+    run = replace_run(model, trading="simulator")
+    return replace(model, affairs=ledgered.account(tier), heard_ns=heard, run=run)
+
+
+def replace_run(model: Model, **changes: str) -> RunFile:
+    assert model.run is not None
+    return msgspec.structs.replace(model.run, **changes)
+
+
+@functools.cache
+def tilted(level: int, tier: Tier = Tier.HUNTER, until_s: float = 0.0) -> Model:
+    """Return the same with a trader who is not himself."""
+    until_ns = ledgered.NOW_NS + round(until_s * SECOND_NS) if until_s else 0
+    mood = ledgered.mood(level, until_ns=until_ns)
+    model = trading(tier)
+    return replace(model, affairs=affairs.merge(model.affairs, affairs.of_record(mood)))
+
+
+def told(*records: object, tier: Tier = Tier.SNIPER) -> Model:
+    """Return the model of an account after more records."""
+    model = trading(tier)
+    return replace(model, affairs=affairs.merge(model.affairs, affairs.of_records(records)))
+
+
+def halted() -> Model:
+    """Return the model of an account that a limit has just brought to rest."""
+    sentence = "The account is 15.2% below its peak and rests now. What you hold stays yours to sell."
+    figures = {"drawdown": 0.152, "drawdown_max": 0.15}
+    decided = ledgered.decision(90, "mode", sentence, 2.0)
+    decided = msgspec.structs.replace(decided, figures=figures)
+    return told(decided, ledgered.status(Tier.SNIPER, mode="halted", drawdown=0.152))
+
+
+@functools.cache
+def moody() -> Model:
+    """Return the model of an account whose trader was watched for the last twelve hours."""
+    moods = [ledgered.mood(i // 3 % 4, event_ns=ledgered.NOW_NS - i * 240 * SECOND_NS) for i in range(180)]
+    return told(*moods, ledgered.mood(0), tier=Tier.HUNTER)
+
+
+@functools.cache
+def promoted() -> Model:
+    """Return the model of an account that became a Hunter ten hours ago."""
+    books = ledgered.books(Tier.HUNTER, halved_until_ns=ledgered.NOW_NS + 38 * 3_600 * SECOND_NS)
+    return told(books._replace(entered_ns=ledgered.NOW_NS - 10 * 3_600 * SECOND_NS), tier=Tier.HUNTER)
+
+
+@functools.cache
+def late() -> Model:
+    """Return the model of an account of which the ledger alone has told."""
+    model = trading(Tier.HUNTER)
+    heard = {name: at for name, at in model.heard_ns.items() if name != "account status"}
+    return replace(model, heard_ns=heard)
+
+
 SCENES: dict[str, tuple[Callable[[], Model], str, float, float | None]] = {
     # name: model, keys typed, seconds since it was heard, seconds since the display is held
-    "overview": (live, "", 0.2, None),
+    "overview": (live, "1", 0.2, None),
     "correlation": (live, "2jl", 0.2, None),
     "correlation-all": (live, "2mm", 0.2, None),
     "feed": (live, "3", 0.2, None),
-    "help": (live, "?", 0.2, None),
-    "filter": (live, "/btc", 0.2, None),
-    "held": (live, "j ", 12.0, 12.0),
-    "waiting": (empty, "", 0.0, None),
+    "help": (live, "1?", 0.2, None),
+    "filter": (live, "1/btc", 0.2, None),
+    "held": (live, "1j ", 12.0, 12.0),
+    "waiting": (empty, "1", 0.0, None),
     "waiting-correlation": (empty, "2", 0.0, None),
-    "gap": (gapped, "", 0.2, None),
-    "lost": (live, "", 12.0, None),
-    "ended": (ended, "", 90.0, None),
+    "gap": (gapped, "1", 0.2, None),
+    "lost": (live, "1", 12.0, None),
+    "ended": (ended, "1", 90.0, None),
     "broken": (broken, "3", 0.2, None),
-    "many": (lambda: live(60, 0), "jjjjjjjjjjjjjjjjjjjjjjjjjjjjjj", 0.2, None),
+    "many": (lambda: live(60, 0), "1jjjjjjjjjjjjjjjjjjjjjjjjjjjjjj", 0.2, None),
+    **{f"trading-{tier.name.lower()}": (functools.partial(trading, tier), "", 0.2, None) for tier in Tier},
+    **{
+        f"{name}-{tier.name.lower()}": (functools.partial(trading, tier), key, 0.2, None)
+        for key, name in (("f2", "risk"), ("f3", "results"), ("f4", "tier"), ("f5", "journal"))
+        for tier in Tier
+    },
+    "trading-none": (live, "", 0.2, None),
+    "trading-tilt-1": (lambda: tilted(1), "", 0.2, None),
+    "trading-tilt-2": (lambda: tilted(2), "", 0.2, None),
+    "results-moods": (moody, "f3", 0.2, None),
+    "tier-ceremony": (promoted, "f4", 0.2, None),
+    "tier-none": (live, "f4", 0.2, None),
+    "resting": (lambda: tilted(3, Tier.SNIPER, 1_634.0), "", 0.2, None),
+    "trading-protected": (halted, "", 0.2, None),
+    "trading-late": (late, "", 0.2, None),
+    "trading-lost": (lambda: trading(Tier.HUNTER), "", 12.0, None),
     "many-correlation": (lambda: live(60, 0), "2jjjjjjjjjjjjjjjjjjjjjjjjjjjjjj", 0.2, None),
 }
 
@@ -113,7 +193,7 @@ def draw(name: str, size: tuple[int, int]) -> Block:
     """Return one moment at one size."""
     make, typed, since_s, held_s = SCENES[name]
     model, controls = make(), Controls()
-    for key in typed:
+    for key in [typed] if typed[:1] == "f" and typed[1:].isdigit() else typed:
         controls = press(controls, key, model)
     now_ns = HEARD_NS + round(since_s * SECOND_NS)
     held_ns = None if held_s is None else now_ns - round(held_s * SECOND_NS)

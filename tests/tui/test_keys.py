@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genesis.tui import derived, keys
-from genesis.tui.keys import SCREENS, Controls, Mode, press
+from genesis.tui import derived, keys, notices
+from genesis.tui.keys import ACCOUNT_SCREENS, MARKET_SCREENS, SCREENS, Controls, Mode, press
 from genesis.tui.model import Model
 from genesis.tui.views.frame import BODIES
-from tests.tui.scenes import live
+from tests.tui.scenes import halted, live
 
 PAGE = Path(__file__).parents[2] / "docs" / "dashboard.md"
 
@@ -29,10 +29,21 @@ def test_no_key_means_two_things_in_one_mode() -> None:
     assert not [key for key, times in counted.items() if times > 1]
 
 
-def test_every_screen_has_a_view_and_a_number() -> None:
+def test_every_screen_has_a_view_and_a_key() -> None:
     assert set(BODIES) == set(SCREENS)
-    for i in range(len(SCREENS)):
-        assert typed(str(i + 1)).screen == i
+    for i, name in enumerate(SCREENS):
+        assert typed(f"f{i + 1}").screen == i
+        if name in MARKET_SCREENS:
+            assert typed(str(i + 1 - len(ACCOUNT_SCREENS))).screen == i
+
+
+def test_what_protects_is_acknowledged_once_and_comes_back_only_when_it_is_new() -> None:
+    model = halted()
+    before = typed("f2", model=model)
+    assert notices.protection(model.affairs, before.acknowledged) is not None
+    after = typed("enter", model=model, controls=before)
+    assert notices.protection(model.affairs, after.acknowledged) is None
+    assert typed("enter", model=model, controls=after) == after
 
 
 def test_the_page_has_the_table_of_keys() -> None:
@@ -81,7 +92,7 @@ def test_filters_match_every_word_in_any_case() -> None:
 
 def test_help_opens_over_any_screen_and_closes_again() -> None:
     assert typed("3", "?").mode is Mode.HELP
-    assert typed("3", "?", "esc") == Controls(screen=2)
+    assert typed("3", "?", "esc") == Controls(screen=SCREENS.index("feed"))
     assert typed("?", "q").leaving
 
 
@@ -98,7 +109,7 @@ def test_a_key_without_meaning_is_answered_calmly_and_changes_nothing_else() -> 
 
 @pytest.mark.parametrize("model", [Model(), live()], ids=["empty", "live"])
 @given(
-    names=st.lists(st.sampled_from([n for k in keys.TABLE for n in k.names] + ["x", "f9", "€"]), max_size=30)
+    names=st.lists(st.sampled_from([n for k in keys.TABLE for n in k.names] + ["x", "f12", "€"]), max_size=30)
 )
 def test_no_sequence_of_keys_breaks_anything(model: Model, names: list[str]) -> None:
     controls = Controls()

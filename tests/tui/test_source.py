@@ -8,6 +8,7 @@ import pytest
 
 from genesis.connectors import run_file, settings
 from genesis.connectors.run_file import RunFile
+from genesis.tui import affairs
 from genesis.tui.batch import FRAMES, Batch, merge
 from genesis.tui.source import Consumer, Place, Sighting, Source, consumer_at, look_around
 from tests.tui.rehearsal import Rehearsal, Said
@@ -121,7 +122,7 @@ def test_every_topic_of_the_screen_is_read_in_all_its_partitions(monkeypatch: py
     consumer_at(Place("broker", 3))
     parts = asked["parts"]
     assert isinstance(parts, dict)
-    assert {name for name, _ in parts} == {*FRAMES, "dead_letters", "health"}
+    assert {name for name, _ in parts} == {*FRAMES, "dead_letters", "health", *affairs.KINDS}
     assert [p for name, p in parts if name == "gaps"] == [0, 1, 2]
     assert [p for name, p in parts if name == "view"] == [0]
     assert [p for name, p in parts if name == "health"] == [0]

@@ -62,6 +62,22 @@ def test_the_widget_draws_the_same_text(name: str, size: tuple[int, int]) -> Non
     assert [line.decode() for line in page.render(size).text] == text.plain(scenes.draw(name, size))
 
 
+MARKET = (
+    "overview",
+    "correlation",
+    "feed",
+    "filter",
+    "held",
+    "waiting",
+    "gap",
+    "lost",
+    "ended",
+    "broken",
+    "many",
+)
+"""Scenes with the message line of the market screens."""
+
+
 def drawn(name: str, size: tuple[int, int] = (120, 40)) -> list[tuple[str, str]]:
     return [span for row in scenes.draw(name, size) for span in row]
 
@@ -77,12 +93,37 @@ def test_nothing_old_looks_fresh() -> None:
     assert {a for row in table for a, piece in row if any(c.isdigit() for c in piece)} == {"dim"}
 
 
-def test_no_colour_of_the_palette_is_red() -> None:
-    for shade in palette.DARK.values():
+@pytest.mark.parametrize("theme", palette.THEMES.values(), ids=list(palette.THEMES))
+def test_no_colour_of_a_theme_is_red_but_the_border_of_what_protects(theme: palette.Theme) -> None:
+    assert set(theme.shades) == set(palette.ATTRIBUTES)
+    for attribute, shade in theme.shades.items():
+        urwid.AttrSpec(shade.high, theme.background.high, colors=256)
+        urwid.AttrSpec(shade.basic, theme.background.basic, colors=16)
+        if attribute == palette.BORDER:
+            continue
         assert "red" not in shade.basic
         for colours, name in ((256, shade.high), (16, shade.basic)):
             red, green, _ = urwid.AttrSpec(name, "default", colors=colours).get_rgb_values()[:3]
-            assert green * 2 > red
+            assert green * 2 > red or red == green == 0
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours as WCAG has it, 1 to 21."""
+    values = []
+    for name in (one, other):
+        rgb = [each / 255 for each in urwid.AttrSpec(name, "default", colors=256).get_rgb_values()[:3]]
+        red, green, blue = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb)
+        values.append(0.2126 * red + 0.7152 * green + 0.0722 * blue)
+    return (max(values) + 0.05) / (min(values) + 0.05)
+
+
+@pytest.mark.parametrize("name", list(palette.THEMES))
+def test_every_theme_can_be_read(name: palette.ThemeName) -> None:
+    theme = palette.THEMES[name]
+    least = 7.0 if name == "high-contrast" else 4.5
+    for attribute, shade in theme.shades.items():
+        if attribute not in ("faint", "border"):  # rules and frames say nothing
+            assert contrast(shade.high, theme.background.high) >= least, attribute
 
 
 def test_words_from_outside_cannot_move_the_cursor() -> None:
@@ -93,6 +134,8 @@ def test_words_from_outside_cannot_move_the_cursor() -> None:
 @pytest.mark.parametrize("name", sorted(SCENES))
 def test_sentences_are_calm_and_fit(name: str) -> None:
     for size in SIZES:
+        if not name.startswith(MARKET):
+            continue
         line = text.plain(scenes.draw(name, size))[-2].strip("│ ")
         assert len(line) <= messages.COLUMNS_MAX
         assert "!" not in line
@@ -110,7 +153,7 @@ def test_help_shows_every_key_whole(size: tuple[int, int]) -> None:
 
 
 def test_the_selected_instrument_is_always_on_the_screen() -> None:
-    model, controls = live(60, 0), Controls()
+    model, controls = live(60, 0), Controls(screen=keys.SCREENS.index("overview"))
     for _ in range(60):
         lines = text.plain(views.draw(model, controls, views.Scene(80, 24, HEARD_NS)))
         name = (controls.selected or model.instruments[0]).name

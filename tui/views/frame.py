@@ -1,21 +1,48 @@
-"""The frame around every screen: title, time and freshness above, one sentence and the keys below."""
+"""The frame around every screen: title, market and freshness above, what is said and the keys below.
+
+It is grey. While the trader is not himself it is amber, on every screen: a change of weather, no alarm.
+"""
 
 import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from genesis.tui import derived, figures, messages, text
+from genesis.operators.records import Market
+from genesis.tui import accounting, derived, figures, keys, messages, notices, text
 from genesis.tui.derived import Fresh, Freshness
 from genesis.tui.keys import SCREENS, Controls, Mode
 from genesis.tui.model import Model
 from genesis.tui.text import Block, Row
-from genesis.tui.views import correlation, feed, guide, overview
+from genesis.tui.views import (
+    command,
+    correlation,
+    feed,
+    guide,
+    journal,
+    overview,
+    results,
+    risk,
+    tier,
+    trading,
+)
 from genesis.tui.views.look import Look, Panel, look_at
+from genesis.tui.views.prices import state_colour, state_name
 
 COLS_MIN, ROWS_MIN = 80, 24
 """The smallest window that everything fits into."""
 
+SAID_ROWS = 2
+"""Lines for what happened, in a window with room for them; in a smaller one it is one."""
+
+BORDER_ROWS = 2
+"""Lines of a message that protects, within its border."""
+
 BODIES: Mapping[str, Panel] = {
+    "trading": trading.screen,
+    "risk": risk.screen,
+    "results": results.screen,
+    "tier": tier.screen,
+    "journal": journal.screen,
     "overview": overview.overview,
     "correlation": correlation.screen,
     "feed": feed.screen,
@@ -38,46 +65,149 @@ def draw(model: Model, controls: Controls, scene: Scene) -> Block:
         return _too_small(scene)
     fresh = derived.freshness(model, scene.now_ns, scene.held_ns)
     look = look_at(model, controls, fresh, scene.held_ns or scene.now_ns)
-    cols, rows = scene.cols - 2, scene.rows - 5
-    body = guide.screen if controls.mode is Mode.HELP else BODIES[SCREENS[controls.screen]]
-    said = messages.sentence(model, controls, fresh, look.now_ns)
-    lines = [
+    look = look.within(scene.cols - 2, scene.rows - 2)
+    name = SCREENS[controls.screen]
+    if controls.mode is Mode.HELP:
+        lines = [text.blank(look.cols), *guide.screen(look.within(look.cols, look.rows - 1))]
+    elif name in keys.ACCOUNT_SCREENS:
+        lines = _account_page(look, BODIES[name])
+    else:
+        lines = _market_page(look, BODIES[name])
+    edge = weather(model)
+    framed = [[(edge, "│"), *line, (edge, "│")] for line in lines]
+    return [_top(look, edge, scene.cols), *framed, _bottom(look, edge, scene.cols)]
+
+
+def weather(model: Model) -> str:
+    """Return the colour of the frame: that of rules, or amber from tilt level 1 on."""
+    return "amber" if accounting.level_of(model.affairs) else "faint"
+
+
+def _market_page(look: Look, body: Panel) -> Block:
+    """Return a screen of the market: its body, and one sentence below."""
+    rows, cols = look.rows - 3, look.cols
+    sentence = messages.sentence(look.model, look.controls, look.fresh, look.now_ns)
+    if not look.controls.note and notices.protection(look.affairs, look.controls.acknowledged):
+        sentence = messages.Sentence(notices.Kind.CAUTION, "the account has something to tell you: f1")
+    return [
         text.blank(cols),
         *text.tall(body(look.within(cols, rows)), rows, cols),
         text.rule(cols),
-        text.row([("text", "   "), (said.kind, said.text)], cols),
+        text.row([("text", "   "), (sentence.kind, sentence.text)], cols),
     ]
-    framed = [[("faint", "│"), *line, ("faint", "│")] for line in lines]
-    return [_top(look, scene.cols), *framed, _bottom(controls, scene.cols)]
 
 
-def _edge(left: Row, right: Row, corners: str, cols: int) -> Row:
+def _account_page(look: Look, body: Panel) -> Block:
+    """Return a screen of the account: its body, what happened, and the command line's place."""
+    cols, below = look.cols, command.rows_of(look.rows + 2)
+    prompt = text.tall(text.indent(command.command_block(look, cols - 4), 1, cols), below, cols)
+    spoken = _protection(look) or _said(look)
+    rows = look.rows - 2 - len(spoken) - below
+    return [
+        text.blank(cols),
+        *text.tall(body(look.within(cols, rows)), rows, cols),
+        *spoken,
+        text.rule(cols),
+        *prompt,
+    ]
+
+
+def _said(look: Look) -> Block:
+    """Return the newest things that happened; what is wrong with the data comes first."""
+    most = SAID_ROWS if look.rows >= 28 else 1
+    trouble = messages.sentence(look.model, look.controls, look.fresh, look.now_ns)
+    if trouble.text and (trouble.kind is notices.Kind.CAUTION or look.controls.note):
+        found = [notices.Notice(trouble.kind, trouble.text)]
+    else:
+        found = notices.said(look.affairs, most)
+    lines = [
+        text.row([(notices.pulse(each.kind, look.now_ns), text.cut(each.text, look.cols - 6))], look.cols - 3)
+        for each in found
+    ]
+    above = [text.blank(look.cols) for _ in range(most - len(lines))]
+    return [*above, *text.indent(lines, 3, look.cols)]
+
+
+def _protection(look: Look) -> Block | None:
+    """Return a message that protects, in its border, while there is one to be acknowledged."""
+    decision = notices.protection(look.affairs, look.controls.acknowledged)
+    if decision is None:
+        return None
+    cols = look.cols - 6
+    words = text.wrapped(text.clean(decision.sentence), cols - 4, BORDER_ROWS)
+    hint = " enter: seen "
+    line = "─" * (cols - 2 - len(hint))
+    block: Block = [[("border", f"┌{'─' * (cols - 2)}┐")]]
+    for sentence in words:
+        block.append([("border", "│ "), ("text", text.pad(sentence, cols - 4)), ("border", " │")])
+    block.append([("border", f"└{line}"), ("dim", hint), ("border", "┘")])
+    return text.indent(block, 3, look.cols)
+
+
+def _edge(words: tuple[Row, Row], corners: str, edge: str, cols: int) -> Row:
     """Return a border with words in it: ``┌─ left ───── right ─┐``."""
+    left, right = words
     room = cols - 6
     right = right if text.span_columns(right) < room - 20 else []
     left = text.row(left, min(text.span_columns(left), room - text.span_columns(right) - 2))
     line = "─" * (room - text.span_columns(left) - text.span_columns(right) - (2 if right else 1))
-    middle: Row = [("faint", f" {line} " if right else f" {line}")]
+    middle: Row = [(edge, f" {line} " if right else f" {line}")]
     end = f"─{corners[1]}"
     return [
-        ("faint", f"{corners[0]}─ "),
+        (edge, f"{corners[0]}─ "),
         *left,
         *middle,
         *right,
-        ("faint", f" {end}" if right else f"─{end}"),
+        (edge, f" {end}" if right else f"─{end}"),
     ]
 
 
-def _top(look: Look, cols: int) -> Row:
+def _top(look: Look, edge: str, cols: int) -> Row:
     name = "help" if look.controls.mode is Mode.HELP else SCREENS[look.controls.screen]
+    if name in keys.ACCOUNT_SCREENS:
+        left: Row = [("strong", "GENESIS"), ("dim", f" · {_title(look, name)}")]
+        return _edge((left, [*_market(look), *_account_status(look)]), "┌┐", edge, cols)
     seen_ns = look.fresh.seen_ns
     right: Row = []
     if seen_ns:
         day = f"{figures.date(seen_ns)} " if cols >= 100 else ""
         right = [("dim", f"{day}{figures.clock(seen_ns)} UTC"), ("faint", " · ")]
-    return _edge(
-        [("strong", "GENESIS"), ("dim", f" · {name}")], [*right, _status(look.model, look.fresh)], "┌┐", cols
-    )
+    right.append(_status(look.model, look.fresh))
+    return _edge(([("strong", "GENESIS"), ("dim", f" · {name}")], right), "┌┐", edge, cols)
+
+
+def _title(look: Look, name: str) -> str:
+    """Return tier and screen; the tier alone where the screen is the main one."""
+    tier = accounting.tier_of(look.affairs)
+    parts = [tier.title] if tier is not None else []
+    if accounting.level_of(look.affairs) >= 3:
+        parts.append("resting")
+    if name != "trading" or not parts:
+        parts.append(name)
+    status = look.affairs.status
+    if status is not None and status.mode != "active":
+        parts.append(text.clean(status.mode))
+    return " · ".join(parts)
+
+
+def _market(look: Look) -> Row:
+    """Return the state of the spot market, which accounts trade."""
+    for row in look.model.markets:
+        if row["market"] == Market.SPOT:
+            state = int(row["state"])
+            words = f"{'~' if row['stale'] else ''}{state_name(state)}"
+            return [("dim", "market "), (state_colour(state), words), ("faint", " · ")]
+    return []
+
+
+def _account_status(look: Look) -> Row:
+    """Return how fresh the account's figures are when they are not, or else how fresh the market's are."""
+    feed_status, account = _status(look.model, look.fresh), look.account
+    if look.affairs.status is None or not account.dim or feed_status[0] == "amber":
+        return [feed_status]
+    if math.isnan(account.age_s):
+        return [("amber", f"account as of {figures.clock(account.seen_ns)}")]
+    return [("amber", f"account {figures.span(account.age_s)} old")]
 
 
 def _status(model: Model, fresh: Freshness) -> tuple[str, str]:
@@ -99,24 +229,37 @@ def _status(model: Model, fresh: Freshness) -> tuple[str, str]:
             return ("amber", f"{age} old")
 
 
-def _bottom(controls: Controls, cols: int) -> Row:
+WORDS_WIDE, WORDS_WIDER = 100, 110
+"""Widths from which on the border below names the screens, and how to leave."""
+
+
+def _bottom(look: Look, edge: str, cols: int) -> Row:
+    controls = look.controls
+    here = SCREENS[controls.screen] if controls.mode is Mode.LOOK else ""
+    parts: list[tuple[str, str]] = []
     if controls.mode is Mode.FILTER:
-        words = ["enter keeps", "esc goes back"]
+        parts = [("enter keeps", ""), ("esc goes back", "")]
     elif controls.mode is Mode.HELP:
-        words = ["esc closes help", "q leaves"]
+        parts = [("esc closes help", ""), ("q leaves", "")]
+    elif here in keys.ACCOUNT_SCREENS:
+        run = look.model.run
+        parts = [(text.clean(run.trading), "")] if run is not None and run.trading else []
+        if cols < WORDS_WIDE:
+            parts += [("f1 trade … f8 feed", ""), ("tab screens", ""), ("? help", ""), ("q leave", "")]
+        else:
+            parts += [(f"f{i + 1} {name}", name) for i, name in enumerate(keys.ACCOUNT_SCREENS)]
+            parts += [("f6 market", ""), ("? help", "")]
+            parts += [("q leave", "")] if cols >= WORDS_WIDER else []
     else:
-        words = [f"{i + 1} {name}" for i, name in enumerate(SCREENS)]
-        words += (
-            ["/ filter", "space hold", "? help", "q leave"]
-            if cols >= 100
-            else ["/ filter", "? help", "q leave"]
-        )
+        parts = [("f1 trade", "")]
+        parts += [(f"{i + 1} {name}", name) for i, name in enumerate(keys.MARKET_SCREENS)]
+        parts += [("/ filter", ""), ("? help", "")]
+        parts += [("space hold", ""), ("q leave", "")] if cols >= WORDS_WIDE else []
     left: Row = []
-    for i, word in enumerate(words):
-        here = controls.mode is Mode.LOOK and i == controls.screen
+    for word, name in parts:
         left += [("faint", " · ")] if left else []
-        left.append(("text" if here else "dim", word))
-    return _edge(left, [], "└┘", cols)
+        left.append(("text" if name and name == here else "dim", word))
+    return _edge((left, []), "└┘", edge, cols)
 
 
 def _too_small(scene: Scene) -> Block:

@@ -7,12 +7,12 @@ from genesis.tui.views.look import Look
 SIGNS = (
     ("·", "undefined, or not heard"),
     ("~", "computed across a gap"),
-    ("age", "how old a quote is"),
     ("░▒▓█", "above .2 .4 .6 .8"),
 )
 """Signs and what they mean."""
 
 KEY_COLS = 10
+BRIEF_COLS, BRIEF_MIN = 5, 4
 
 
 def screen(look: Look) -> Block:
@@ -34,7 +34,19 @@ def screen(look: Look) -> Block:
 
 
 def _group(name: str, lines: list[tuple[str, str]], cols: int) -> Block:
+    """Return a heading and a line for each key; of keys that do what one word says, two to a line."""
     block = [text.row([("strong", name)], cols)]
+    brief = [each for each in lines if " " not in each[1] and text.columns(each[0]) < BRIEF_COLS]
+    if len(brief) < BRIEF_MIN:
+        brief = []
+    half = (len(brief) + 1) // 2
+    second = [*brief[half:], ("", "")][:half]
+    width = cols // 2
+    for (shown, does), (shown_too, does_too) in zip(brief[:half], second, strict=True):
+        left = [("text", f"  {text.pad(shown, BRIEF_COLS)}"), ("dim", does)]
+        right = [("text", text.pad(shown_too, BRIEF_COLS)), ("dim", does_too)]
+        block.append([*text.row(left, width), *text.row(right, cols - width)])
     for shown, does in lines:
-        block.append(text.row([("text", "  " + text.pad(shown, KEY_COLS)), ("dim", does)], cols))
+        if (shown, does) not in brief:
+            block.append(text.row([("text", "  " + text.pad(shown, KEY_COLS)), ("dim", does)], cols))
     return block

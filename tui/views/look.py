@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from genesis.tui import derived, keys, text
+from genesis.operators.account.tier_gates import Tier
+from genesis.tui import accounting, derived, keys, text
+from genesis.tui.affairs import Affairs
 from genesis.tui.derived import Figures, Freshness, Matrix
 from genesis.tui.keys import Controls
 from genesis.tui.model import Model
@@ -39,6 +41,21 @@ class Look(NamedTuple):
     def wide(self) -> bool:
         """True when there is room for full titles."""
         return self.cols >= WIDE_COLS
+
+    @property
+    def affairs(self) -> Affairs:
+        """What is known of the account."""
+        return self.model.affairs
+
+    @property
+    def tier(self) -> Tier:
+        """The account's tier; the lowest, which shows least, while nobody has said it."""
+        return accounting.tier_of(self.affairs) or Tier.SNIPER
+
+    @property
+    def account(self) -> accounting.Fresh:
+        """How fresh the account's figures are."""
+        return accounting.freshness(self.model, self.now_ns)
 
     @property
     def selected(self) -> int | None:
