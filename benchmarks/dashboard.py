@@ -2,7 +2,7 @@
 
 Load: 50 symbols, so many quotes a second and a quarter as many trades in frames of 5 ms, the view of
 them and of ten books a second, and once a second all bars, states, correlations of three half-lives,
-and health.
+health, and an account with four positions.
 The broker's share is the difference between two stretches with the dashboard and two without.
 """
 
@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from genesis.connectors.broker import EmbeddedBroker
@@ -24,7 +25,7 @@ from genesis.connectors.kafka import FrameProducer, ensure_topics
 from genesis.operators import records, topics
 from genesis.operators.records import RowSchema
 from genesis.tui.terminal import Session
-from tests.tui.rehearsal import COMPONENTS, SHARDS, START_NS, Rehearsal
+from tests.tui.rehearsal import COMPONENTS, SHARDS, START_NS, Rehearsal, account_at
 
 RATES_HZ = (1_000, 10_000)
 SYMBOLS = 50
@@ -40,10 +41,12 @@ def run() -> list[dict[str, object]]:
     results: list[dict[str, object]] = []
     for rate_hz in RATES_HZ:
         with _system(rate_hz) as (broker, command, environment):
-            dashboard_share, broker_share, keys_ms = _measure(broker, command, environment)
+            shares, broker_share, keys_ms = _measure(broker, command, environment)
+            trading_share, dashboard_share = shares
         both = dashboard_share + broker_share
         where = f"at {rate_hz:,} quotes/s"
         results += [
+            _row(f"trading screen {where}", trading_share, "% of a core"),
             _row(f"dashboard {where}", dashboard_share, "% of a core"),
             _row(f"broker's share {where}", broker_share, "% of a core"),
             _row(f"dashboard and broker {where}", both, "% of a core", 10.0),
@@ -77,23 +80,27 @@ def _system(rate_hz: int) -> Iterator[tuple[EmbeddedBroker, list[str], dict[str,
 
 def _measure(
     broker: EmbeddedBroker, command: list[str], environment: dict[str, str]
-) -> tuple[float, float, list[float]]:
-    """Return per cent of a core of the dashboard, of the broker for it, and key delays in ms."""
+) -> tuple[tuple[float, float], float, list[float]]:
+    """Return per cent of a core on the trading screen and the overview, the broker's, and key delays, ms."""
     assert broker.process is not None
-    idle, with_one, own, keys_ms = [], [], [], []
+    idle, with_one, own, trading, keys_ms = [], [], [], [], []
     time.sleep(2.0)
     for _ in range(2):
         idle.append(_shares([broker.process.pid])[0])
         with Session(command, SIZE, environment) as session:
-            session.wait(lambda lines: "S049USDT" in "".join(lines) or "S020USDT" in "".join(lines), 60.0)
+            session.wait("Budget left today", 60.0)
             _drained(session, 5.0)
+            trading.append(_shares([session.process.pid], session)[0])
+            session.type("1")
+            session.wait(lambda lines: "S049USDT" in "".join(lines) or "S020USDT" in "".join(lines), 60.0)
             ours, theirs = _shares([session.process.pid, broker.process.pid], session)
             own.append(ours)
             with_one.append(theirs)
             keys_ms += [_key_ms(session, i) for i in range(KEYS)]
             session.type("q")
             session.finish()
-    return statistics.mean(own), statistics.mean(with_one) - statistics.mean(idle), keys_ms
+    own_shares = statistics.mean(trading), statistics.mean(own)
+    return own_shares, statistics.mean(with_one) - statistics.mean(idle), keys_ms
 
 
 def _cpu_s(pid: int) -> float:
@@ -188,6 +195,8 @@ def _signals(producer: FrameProducer, rehearsal: Rehearsal, step: int) -> None:
             rows = np.frombuffer(said.value, said.topic.rows.dtype)
             producer.send(said.topic, said.partition, rows, int(dict(said.headers)["watermark_ns"]))
     if step % 10 == 0:
+        for said in account_at(START_NS + step * 100_000_000):
+            producer.send_record(said.topic, msgspec.json.decode(said.value, type=said.topic.schema))
         for name in COMPONENTS:
             health = records.Health(
                 id=f"{name}-{step}",

@@ -153,11 +153,15 @@ def _is_dearer(fill: Fill) -> bool:
 
 
 def pulse(kind: Kind, now_ns: int) -> str:
-    """Return the colour of a notice now; only that of an intervention changes, slowly.
+    """Return the colour of a notice's words now; only that of an intervention changes, slowly.
+
+    What protects has its colour on the border alone.
 
     >>> pulse(Kind.CAUTION, 0), pulse(Kind.INTERVENTION, 0), pulse(Kind.INTERVENTION, PULSE_NS)
     ('amber', 'amber', 'dim')
     """
+    if kind is Kind.PROTECTION:
+        return "text"
     if kind is Kind.INTERVENTION:
         return "amber" if now_ns // PULSE_NS % 2 == 0 else "dim"
     return str(kind)

@@ -24,6 +24,9 @@ MARGIN = 12.0
 INK, PAPER = "#d0d0d0", "#000000"
 FONT = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace"
 
+FUNCTION_KEYS = ("\x1bOP", "\x1bOQ", "\x1bOR", "\x1bOS", "\x1b[15~", "\x1b[17~", "\x1b[18~", "\x1b[19~")
+"""What a terminal sends for f1, f2, …"""
+
 Cell = tuple[Any, str]
 
 
@@ -88,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("docs/pictures"), help="where the pictures go")
     parser.add_argument("--cols", type=int, default=120, help="columns of the terminal")
     parser.add_argument("--rows", type=int, default=40, help="rows of the terminal")
-    parser.add_argument("--wait", default="1 min", help="text to wait for before the first picture")
+    parser.add_argument("--wait", default="Today", help="text to wait for before the first picture")
     parser.add_argument("--keys", default="", help="keys to type before the first picture")
     asked = parser.parse_args(arguments)
     asked.out.mkdir(parents=True, exist_ok=True)
@@ -96,10 +99,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     environment = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8"}
     environment.pop("NO_COLOR", None)
     with Session(command, (asked.cols, asked.rows), environment) as session:
-        session.wait(lambda lines: asked.wait in "".join(lines[3:6]), timeout_s=120.0)
+        session.wait(lambda lines: asked.wait in "".join(lines), timeout_s=120.0)
         session.type(asked.keys)
-        for number, name in enumerate(SCREENS, 1):
-            (asked.out / f"{name}.svg").write_text(take(session, str(number), name))
+        for name, key in zip(SCREENS, FUNCTION_KEYS, strict=True):
+            title = name if name != SCREENS[0] else "GENESIS"
+            (asked.out / f"{name}.svg").write_text(take(session, key, title))
         (asked.out / "help.svg").write_text(take(session, "?", "help"))
         session.type("q")
         return session.finish()

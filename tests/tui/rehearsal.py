@@ -7,6 +7,7 @@ dashboard on this market: ``python -m tests.tui.rehearsal``.
 import math
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +16,11 @@ import numpy as np
 
 from genesis.connectors import frames
 from genesis.operators import records, topics, view
+from genesis.operators.account.tier_gates import Tier
 from genesis.operators.records import Market, MarketState, RowSchema
 from genesis.operators.topics import Topic
 from genesis.tui import app
+from genesis.tui.affairs import Affairs
 from genesis.tui.source import Place, Sighting
 
 START_NS = 1_723_161_500_000_000_000
@@ -224,7 +227,7 @@ class Rehearsal:
 
 
 class RehearsalConsumer:
-    """The market at its own pace, read as a Kafka consumer is."""
+    """The market and an account in it at their own pace, read as a Kafka consumer is."""
 
     def __init__(self, rehearsal: Rehearsal, stop_after: int = 0) -> None:
         self._rehearsal, self._next, self._stop_after = rehearsal, 0, stop_after
@@ -238,11 +241,32 @@ class RehearsalConsumer:
         found: list[Said] = []
         while self._next <= due and len(found) < most:
             found += self._rehearsal.step(self._next)
+            if self._next % 10 == 0:
+                found += account_at(START_NS + self._next * STEP_NS)
             self._next += 1
         return found
 
     def close(self) -> None:
         """Do nothing."""
+
+
+def account_at(now_ns: int) -> list[Said]:
+    """Return what a Hunter's account says of itself once a second."""
+    from tests.tui import ledgered
+
+    told = [
+        recorded(topics.POSITIONS, msgspec.structs.replace(each, event_ns=now_ns, id=f"{each.id}-{now_ns}"))
+        for each in (ledgered.position(Tier.HUNTER, name) for name in ledgered.names(Tier.HUNTER))
+    ]
+    status = ledgered.status(Tier.HUNTER, event_ns=now_ns, id=f"status-{now_ns}")
+    return [*told, recorded(topics.ACCOUNT, status)]
+
+
+def read_back() -> Affairs:
+    """Return what the ledger of that account would have told of the days before."""
+    from tests.tui import ledgered
+
+    return replace(ledgered.account(Tier.HUNTER), status=None, positions={})
 
 
 def main() -> int:
@@ -254,6 +278,7 @@ def main() -> int:
         lambda _place: RehearsalConsumer(rehearsal),
         Path(),
         app.Appearance(),
+        app.Whose("main", read_back),
     )
 
 

@@ -39,6 +39,8 @@ def environment(**changes: str) -> dict[str, str]:
 def session() -> Iterator[Session]:
     with Session(REHEARSAL, (80, 24), environment()) as opened:
         opened.wait("BTCUSDT")
+        opened.type("1")
+        opened.wait("GENESIS · overview")
         yield opened
 
 
@@ -69,6 +71,22 @@ def test_keys_lead_through_the_screens_and_out(session: Session) -> None:
     session.type("\r")
     lines = session.wait("of 16 match")
     assert not any("BTCUSDT" in line for line in lines)
+    session.type("q")
+    assert_left_cleanly(session)
+
+
+def test_the_account_comes_first_and_function_keys_lead_through_its_screens(session: Session) -> None:
+    for key, title, words in (
+        (picture.FUNCTION_KEYS[1], "· risk", "Daily budget"),
+        (picture.FUNCTION_KEYS[2], "· results", "By hour"),
+        (picture.FUNCTION_KEYS[3], "· tier", "What Strategist asks for"),
+        (picture.FUNCTION_KEYS[4], "· journal", "As it went"),
+        (picture.FUNCTION_KEYS[0], "GENESIS · Hunter ─", "Budget left today"),
+    ):
+        session.type(key)
+        lines = session.wait(words)
+        assert title in lines[0]
+    assert "$" in "".join(session.lines())
     session.type("q")
     assert_left_cleanly(session)
 
@@ -135,7 +153,7 @@ def test_sixteen_colours_are_enough() -> None:
 def test_a_locale_without_unicode_gets_plain_ascii() -> None:
     with Session(REHEARSAL, (80, 24), environment(LC_ALL="C")) as session:
         lines = session.wait("BTCUSDT")
-        assert lines[0].startswith("+- GENESIS . overview --")
+        assert lines[0].startswith("+- GENESIS . Hunter --")
         assert all(line.isascii() for line in lines)
         session.type("q")
         assert_left_cleanly(session)
@@ -203,6 +221,8 @@ def test_a_lost_broker_is_said_calmly_and_found_again(tmp_path: Path) -> None:
         ensure_topics(broker.bootstrap, SHARDS, timeout_s=20.0)
         settings = environment(GENESIS_DATA=str(tmp_path), GENESIS_BROKER=broker.bootstrap)
         with Session(command, (80, 24), settings) as session, Pump(broker.bootstrap):
+            session.wait("No word from an account yet")
+            session.type("1")
             session.wait("BTCUSDT", 40.0)
             session.wait(lambda lines: "live" in lines[0])
             broker.kill()
