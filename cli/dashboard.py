@@ -35,6 +35,7 @@ def tui(
         typer.Option("--ascii/--unicode", help="Draw in plain ASCII, or not; without it, by the locale."),
     ] = None,
     theme: Annotated[Theme, typer.Option(help="What the colours are.")] = Theme.DEFAULT,
+    watch: Annotated[bool, typer.Option("--watch", help="Only look: take no commands.")] = False,
 ) -> None:
     """Attach a dashboard to a running system. q leaves it; the system runs on.
 
@@ -47,10 +48,12 @@ def tui(
       genesis tui --colours 1 --ascii
 
       genesis tui --theme high-contrast
+
+      genesis tui --watch
     """
     from genesis.tui.app import Appearance, run
     from genesis.tui.palette import Colours as Number
 
     asked: dict[Colours, Number] = {Colours.MANY: 256, Colours.BASIC: 16, Colours.NONE: 1}
     appearance = Appearance(asked[colours] if colours else None, ascii_only, theme.value)
-    raise typer.Exit(run(options.configured(data), appearance))
+    raise typer.Exit(run(options.configured(data), appearance, watch))

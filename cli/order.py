@@ -1,9 +1,7 @@
 """`genesis order`: what the dashboard would place, for scripts; the same topic and the same checks."""
 
 import re
-import secrets
 import sys
-import time
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -175,19 +173,17 @@ def place(
 
 def show_preview(data: options.Data, order: PlaceOrder, as_json: bool) -> None:
     """Print what an order would lead to now, as the fold decides on the account's newest state."""
-    from genesis.connectors.ledger import open_ledger
-    from genesis.operators.account import preview, signing
+    from genesis.connectors.ledger import LedgerError
+    from genesis.connectors.previewing import NoPreviewError, Previewer
 
     settings = options.configured(data)
-    ring = keys.open_keys(settings, Role.TRADER, keys.AUDIT)
-    with open_ledger(settings, audit_key=ring[keys.AUDIT], create=False) as ledger:
-        saved = ledger.load(settings.account)
-    if saved is None:
-        raise CommandError(f"the ledger has no account {settings.account!r} yet. Start with `genesis up`")
-    key = ring[Role.TRADER]
-    name = f"preview-{secrets.token_hex(8)}"
-    event = signing.sealed(key, Role.TRADER, settings.account, name, time.time_ns(), order)
-    found = preview.preview(saved.snapshot, {Role.TRADER: key}, event)
+    previewer = Previewer(settings, keys.open_keys(settings, Role.TRADER)[Role.TRADER])
+    try:
+        found = previewer.preview(order)
+    except (NoPreviewError, LedgerError) as error:
+        raise CommandError(str(error)) from None
+    finally:
+        previewer.close()
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
     else:

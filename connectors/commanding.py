@@ -5,6 +5,7 @@ A command without a decision is sent again with the same id, which changes nothi
 
 import secrets
 import time
+from dataclasses import dataclass
 
 import msgspec
 
@@ -12,7 +13,7 @@ from genesis.connectors.kafka import BrokerUnreachable, FrameConsumer, FrameProd
 from genesis.connectors.settings import Settings
 from genesis.operators import topics
 from genesis.operators.account import signing
-from genesis.operators.account.events import Command
+from genesis.operators.account.events import AccountEvent, Command, kind_of
 from genesis.operators.account.outcomes import Decision
 
 AGAIN_S = 3.0
@@ -30,6 +31,14 @@ _decoder = msgspec.json.Decoder(Decision)
 
 class NoDecisionError(RuntimeError):
     """Nothing was decided in time; the message says what to look at."""
+
+
+@dataclass
+class _Waiting:
+    """A command without a decision, and when it was sent last, monotonic."""
+
+    event: AccountEvent
+    sent_s: float
 
 
 class Commander:
@@ -55,7 +64,47 @@ class Commander:
             name=f"command-{secrets.token_hex(3)}",
         )
         self._producer = FrameProducer.of(settings, "command")
+        self._waiting: dict[str, _Waiting] = {}
         self._consumer.poll(POLL_MESSAGES, POLL_S)  # finds the end of the topic, so that no answer is missed
+
+    def begin(self, command: Command, command_id: str = "") -> str:
+        """Send a command; return its id, by which `settle` gives the decision on it."""
+        command_id = command_id or secrets.token_hex(12)
+        event = signing.sealed(
+            self._key, self._role, self._settings.account, command_id, time.time_ns(), command
+        )
+        self._waiting[command_id] = _Waiting(event, self._send(event))
+        return command_id
+
+    def _send(self, event: AccountEvent) -> float:
+        """Send; return the moment from which on it waits for its decision."""
+        now_s = time.monotonic()
+        try:
+            self._producer.send_record(topics.ACCOUNT_EVENTS, event)
+        except QueueFull:
+            return -AGAIN_S
+        except BrokerUnreachable:
+            return now_s + LOOK_AGAIN_S - AGAIN_S
+        return now_s
+
+    def settle(self, wait_s: float = POLL_S) -> dict[str, Decision]:
+        """Return decisions on commands that were begun, by their ids, after waiting up to ``wait_s``."""
+        for waiting in self._waiting.values():
+            if time.monotonic() - waiting.sent_s > AGAIN_S:
+                waiting.sent_s = self._send(waiting.event)
+        self._producer.poll()
+        found = {}
+        for message in self._consumer.poll(POLL_MESSAGES, wait_s):
+            decision = _decoder.decode(message.value)
+            begun = self._waiting.get(decision.cause)
+            if begun is not None and decision.subject == begun.event.kind:
+                del self._waiting[decision.cause]
+                found[decision.cause] = decision
+        return found
+
+    def forget(self, command_id: str) -> None:
+        """Wait for the decision on a command no longer."""
+        self._waiting.pop(command_id, None)
 
     def ask(self, command: Command, timeout_s: float, command_id: str = "") -> Decision:
         """Send a command; return the decision on it.
@@ -65,29 +114,16 @@ class Commander:
         NoDecisionError
             When none came in time. The command may still be carried out.
         """
-        command_id = command_id or secrets.token_hex(12)
-        event = signing.sealed(
-            self._key, self._role, self._settings.account, command_id, time.time_ns(), command
-        )
-        deadline_s, sent_s = time.monotonic() + timeout_s, -AGAIN_S
+        command_id = self.begin(command, command_id)
+        deadline_s = time.monotonic() + timeout_s
         while time.monotonic() < deadline_s:
-            if time.monotonic() - sent_s > AGAIN_S:
-                sent_s = time.monotonic()
-                try:
-                    self._producer.send_record(topics.ACCOUNT_EVENTS, event)
-                except QueueFull:
-                    continue
-                except BrokerUnreachable:
-                    sent_s += LOOK_AGAIN_S - AGAIN_S
-                    continue
-            self._producer.poll()
-            for message in self._consumer.poll(POLL_MESSAGES, POLL_S):
-                decision = _decoder.decode(message.value)
-                if decision.cause == command_id and decision.subject == event.kind:
-                    return decision
+            found = self.settle().get(command_id)
+            if found is not None:
+                return found
+        self.forget(command_id)
         raise NoDecisionError(
-            f"no decision on {event.kind} within {timeout_s:g} s. It may still be carried out under the id "
-            f"{command_id}; see `genesis orders`, and the log of account"
+            f"no decision on {kind_of(command)} within {timeout_s:g} s. It may still be carried out under "
+            f"the id {command_id}; see `genesis orders`, and the log of account"
         )
 
     def close(self) -> None:

@@ -17,9 +17,13 @@ from typing import NamedTuple
 import urwid
 
 from genesis.connectors.settings import Settings
-from genesis.tui import bookkeeping, keys, palette, views
+from genesis.tui import bookkeeping, keys, memory, palette, views
 from genesis.tui import model as models
 from genesis.tui.affairs import NOTHING, Affairs
+from genesis.tui.batch import Batch
+from genesis.tui.commands.errand import Answer, What
+from genesis.tui.commands.line import Line
+from genesis.tui.errands import Carrier, Errands, Fail, Leave, Nobody
 from genesis.tui.model import Model
 from genesis.tui.palette import Colours, ThemeName
 from genesis.tui.screen import Page, screen_for
@@ -47,10 +51,17 @@ class Appearance(NamedTuple):
 
 
 class Whose(NamedTuple):
-    """The account that is shown, and what reads the ledger's word on it."""
+    """The account that is shown: what reads the ledger's word on it, and what carries commands out.
+
+    ``watching``: nothing can be commanded. ``folder`` is where the dashboard remembers commands; None
+    for nowhere.
+    """
 
     account_id: str = "main"
     books: Callable[[], Affairs] = lambda: NOTHING
+    carrier: Callable[[Leave, Fail], Carrier] = lambda leave, _fail: Nobody(leave)
+    watching: bool = False
+    folder: Path | None = None
 
 
 class Dashboard:
@@ -70,7 +81,12 @@ class Dashboard:
         )
         urwid.set_encoding("utf-8")
         self._model = Model()
-        self._controls = keys.Controls()
+        self._memory = memory.Memory(whose.folder)
+        line = Line(history=self._memory.history())
+        first = not whose.watching and self._memory.is_first()
+        self._controls = keys.Controls(
+            line=line, watching=whose.watching, mode=keys.Mode.WELCOME if first else keys.Mode.LOOK
+        )
         self._held: tuple[Model, int] | None = None
         self._block: Block = []
         self._size = (0, 0)
@@ -83,20 +99,27 @@ class Dashboard:
         self._bell = self._loop.watch_pipe(self._answer)
         os.set_blocking(self._bell, False)
         self._source = Source(look, connect, self._ring, whose.account_id, whose.books)
+        self._carrier = whose.carrier(self._leave, self._source.fail)
 
     def run(self) -> None:
         """Show the dashboard until the reader leaves, or the process is asked to end."""
         with _signals(self._on_signal):
             self._source.start()
+            self._carrier.start()
             self._age()
             try:
                 self._loop.run()
             finally:
+                self._carrier.stop()
                 self._source.stop()
                 self._screen.drain()
         failure = self._failure or self._source.failure
         if failure is not None:
             raise failure
+
+    def _leave(self, answer: Answer) -> None:
+        """Take the answer to an errand, from any thread."""
+        self._source.leave(Batch(answers={answer.number: answer}))
 
     def _ring(self, what: bytes = NEWS) -> None:
         """Wake the loop, from any thread; a full pipe means that it is awake."""
@@ -116,7 +139,10 @@ class Dashboard:
         return True
 
     def _age(self, *_: object) -> None:
-        """Draw what changes by time alone, and again in a while."""
+        """Draw what changes by time alone, look at a command that stands there anew, and again in a while."""
+        line = self._controls.line
+        if line.active and line.errand is not None and line.errand.what is What.GLANCE:
+            self._carrier.put(line.errand)
         self._refresh()
         self._loop.set_alarm_in(AGE_EVERY_S, self._age)
 
@@ -162,14 +188,28 @@ class Dashboard:
         return self._block
 
     def _press(self, key: str) -> bool:
-        model = self._held[0] if self._held else self._model
-        self._controls = keys.press(self._controls, key, model)
+        model, before = self._held[0] if self._held else self._model, self._controls
+        self._controls = keys.press(before, key, model)
+        self._carry_out(before)
         if self._controls.leaving:
             raise urwid.ExitMainLoop
         if self._controls.held != (self._held is not None):
             self._held = (self._model, time.monotonic_ns()) if self._controls.held else None
         self._redraw()
         return key != keys.REDRAW
+
+    def _carry_out(self, before: keys.Controls) -> None:
+        """Do what the newest key asked of the world: errands, colours, what is remembered."""
+        now = self._controls
+        errand = now.line.errand
+        if errand is not None and errand is not before.line.errand:
+            self._carrier.put(errand)
+        if now.line.history is not before.line.history:
+            self._memory.keep(now.line.history)
+        if before.mode is keys.Mode.WELCOME and now.mode is not keys.Mode.WELCOME:
+            self._memory.welcomed()
+        if now.theme != before.theme:
+            self._screen.recolour(next(palette.THEMES[name] for name in palette.THEMES if name == now.theme))
 
 
 @contextmanager
@@ -231,8 +271,8 @@ def show(
     return EXIT_OK
 
 
-def run(settings: Settings, appearance: Appearance = Appearance()) -> int:  # noqa: B008
-    """Show the dashboard of a system; return the exit status.
+def run(settings: Settings, appearance: Appearance = Appearance(), watching: bool = False) -> int:  # noqa: B008
+    """Show the dashboard of a system; return the exit status. ``watching``: it takes no commands.
 
     0 when it was left, 1 when nothing runs in the data folder, 2 without a terminal to draw on.
     """
@@ -242,5 +282,11 @@ def run(settings: Settings, appearance: Appearance = Appearance()) -> int:  # no
             "or name the folder of a running system with --data\n"
         )
         return EXIT_NOTHING_RUNS
-    whose = Whose(settings.account, bookkeeping.reader(settings))
+    whose = Whose(
+        account_id=settings.account,
+        books=bookkeeping.reader(settings),
+        carrier=lambda leave, fail: Errands(settings, lambda: look_around(settings), leave, fail),
+        watching=watching,
+        folder=settings.data / "dashboard",
+    )
     return show(lambda: look_around(settings), consumer_at, settings.data, appearance, whose)

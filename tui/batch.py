@@ -22,6 +22,7 @@ from genesis.operators.records import DeadLetter, Health, RowSchema, symbol_word
 from genesis.operators.topics import Topic
 from genesis.tui import affairs
 from genesis.tui.affairs import NOTHING, Affairs
+from genesis.tui.commands.errand import Answer, newest_answers
 
 Rows = np.ndarray[Any, np.dtype[Any]]
 Ints = npt.NDArray[np.int64]
@@ -94,6 +95,8 @@ class Batch:
         True when the story began anew: what was shown before is no longer true.
     affairs
         What was said of the account that is shown.
+    answers
+        What became of errands of the command line, by their numbers.
     run
         What the run file says of the system, if there is news.
     messages, ticks, unreadable
@@ -107,6 +110,7 @@ class Batch:
     heard_ns: Mapping[str, int] = field(default_factory=dict)
     forget: bool = False
     affairs: Affairs = NOTHING
+    answers: Mapping[int, Answer] = field(default_factory=dict)
     run: RunFile | None = None
     messages: int = 0
     ticks: int = 0
@@ -351,6 +355,7 @@ def merge(first: Batch, then: Batch) -> Batch:
         heard_ns={**first.heard_ns, **then.heard_ns},
         forget=first.forget or then.forget,
         affairs=affairs.merge(first.affairs, then.affairs),
+        answers=newest_answers(first.answers, then.answers),
         run=then.run or first.run,
         messages=first.messages + then.messages,
         ticks=first.ticks + then.ticks,

@@ -30,6 +30,7 @@ from genesis.tui.batch import (
     instrument,
     newest,
 )
+from genesis.tui.commands.errand import Answer, newest_answers
 
 GAPS_MAX = 200
 """Gaps remembered, the newest by their start."""
@@ -120,6 +121,8 @@ class Model:
         When something was last heard, by our monotonic clock; see ``Batch``.
     affairs
         What is known of the account.
+    answers
+        What became of the newest errands of the command line, by their numbers.
     run
         What the run file says of the system; None without one.
     messages, ticks, unreadable
@@ -138,6 +141,7 @@ class Model:
     dead_letters: tuple[DeadLetter, ...] = ()
     heard_ns: Mapping[str, int] = field(default_factory=dict)
     affairs: Affairs = NOTHING
+    answers: Mapping[int, Answer] = field(default_factory=dict)
     run: RunFile | None = None
     messages: int = 0
     ticks: int = 0
@@ -165,6 +169,7 @@ def apply(model: Model, batch: Batch) -> Model:
             dead_letters=model.dead_letters,
             heard_ns=model.heard_ns,
             affairs=model.affairs,
+            answers=model.answers,
             run=model.run,
             messages=model.messages,
             ticks=model.ticks,
@@ -183,6 +188,7 @@ def apply(model: Model, batch: Batch) -> Model:
         dead_letters=letters[-DEAD_LETTERS_MAX:],
         heard_ns={**model.heard_ns, **batch.heard_ns},
         affairs=affairs.merge(model.affairs, batch.affairs),
+        answers=newest_answers(model.answers, batch.answers),
         run=batch.run or model.run,
         messages=model.messages + batch.messages,
         ticks=model.ticks + batch.ticks,

@@ -98,6 +98,11 @@ class PatientScreen(raw.Screen):
         if not self.postponed:
             super().draw_screen(size, canvas)
 
+    def recolour(self, theme: Theme) -> None:
+        """Draw everything anew in the colours of a theme."""
+        self.register_palette(palette.entries(theme))
+        self.clear()
+
     def drain(self) -> bool:
         """Wait, not for ever, until the terminal has taken everything."""
         return self._writer.drain(DRAIN_S)

@@ -122,7 +122,7 @@ class Source:
         books: Callable[[], Affairs] = lambda: NOTHING,
     ) -> None:
         self._look, self._connect, self._ring, self._account_id = look, connect, ring, account_id
-        self._books = Bookkeeper(books, lambda found: self._leave(Batch(affairs=found)), self._fail)
+        self._books = Bookkeeper(books, lambda found: self.leave(Batch(affairs=found)), self.fail)
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._waiting: Batch | None = None
@@ -147,7 +147,8 @@ class Source:
             batch, self._waiting = self._waiting, None
         return batch
 
-    def _leave(self, batch: Batch) -> None:
+    def leave(self, batch: Batch) -> None:
+        """Put a batch with what waits to be taken, from any thread."""
         with self._lock:
             self._waiting = batch if self._waiting is None else merge(self._waiting, batch)
         self._ring()
@@ -160,10 +161,11 @@ class Source:
                 except (KafkaException, OSError):
                     self._stopping.wait(BACK_OFF_S)
         except BaseException as error:
-            self._fail(error)
+            self.fail(error)
             raise
 
-    def _fail(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:
+        """End the dashboard with a defect, from any thread."""
         self.failure = error
         self._ring()
 
@@ -188,7 +190,7 @@ class Source:
                 messages = consumer.poll(MESSAGES_MAX, 0.0) if consumer is not None else ()
                 batch = replace(gatherer.gather(messages, time.monotonic_ns()), run=run)
                 if batch.messages or run is not None:
-                    self._leave(batch)
+                    self.leave(batch)
         finally:
             if consumer is not None:
                 consumer.close()

@@ -18,12 +18,12 @@ CUT = "…"
 
 _CONTROLS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
-_DRAWN = "─━│┌┐└┘├┤›‹·…×░▒▓█▁▂▃▄▅▆▇↑↓←→“”✓○"
+_DRAWN = "─━│┌┐└┘├┤›‹·…×░▒▓█▁▂▃▄▅▆▇↑↓←→“”✓○▏"
 _NARROW = frozenset(_DRAWN) | {chr(code) for code in range(32, 127)}
 """Characters known to take one column; all that the views draw with are among them."""
 
 # One character of plain ASCII for each character that the views draw with.
-_ASCII = str.maketrans(_DRAWN, '-=|++++++><.~x.:%#__..--^^v<>""vo')
+_ASCII = str.maketrans(_DRAWN, '-=|++++++><.~x.:%#__..--^^v<>""vo|')
 
 
 def wrapped(words: str, cols: int, lines_max: int) -> list[str]:

@@ -14,9 +14,11 @@ import msgspec
 from genesis.connectors.dead_letters import dead_letter
 from genesis.connectors.run_file import RunFile
 from genesis.operators import topics
+from genesis.operators.account.preview import Limit, Preview
 from genesis.operators.account.tier_gates import Tier
 from genesis.tui import affairs, text, views
 from genesis.tui.batch import Batch, Gatherer, Message
+from genesis.tui.commands.errand import Answer
 from genesis.tui.keys import Controls, press
 from genesis.tui.model import Model, apply
 from genesis.tui.text import Block
@@ -153,13 +155,15 @@ def late() -> Model:
     return replace(model, heard_ns=heard)
 
 
-SCENES: dict[str, tuple[Callable[[], Model], str, float, float | None]] = {
+SCENES: dict[str, tuple[Callable[[], Model], str | tuple[str, ...], float, float | None]] = {
     # name: model, keys typed, seconds since it was heard, seconds since the display is held
     "overview": (live, "1", 0.2, None),
     "correlation": (live, "2jl", 0.2, None),
     "correlation-all": (live, "2mm", 0.2, None),
     "feed": (live, "3", 0.2, None),
     "help": (live, "1?", 0.2, None),
+    "help-commands": (live, (*"help", "enter"), 0.2, None),
+    "help-line": (live, ("?", "tab", "tab"), 0.2, None),
     "filter": (live, "1/btc", 0.2, None),
     "held": (live, "1j ", 12.0, 12.0),
     "waiting": (empty, "1", 0.0, None),
@@ -185,16 +189,75 @@ SCENES: dict[str, tuple[Callable[[], Model], str, float, float | None]] = {
     "trading-protected": (halted, "", 0.2, None),
     "trading-late": (late, "", 0.2, None),
     "trading-lost": (lambda: trading(Tier.HUNTER), "", 12.0, None),
+    "command-typed": (lambda: trading(Tier.HUNTER), "twap 1", 0.2, None),
+    "command-mistake": (lambda: trading(Tier.HUNTER), "b25u etx", 0.2, None),
+    "command-priced": (trading, "b25u eth", 0.2, None),
+    "command-sliced": (lambda: trading(Tier.HUNTER), (*"twap 500u btc 10m", "enter"), 0.2, None),
+    "command-declined": (lambda: trading(Tier.HUNTER), (*"twap 150u link 10m", "enter"), 0.2, None),
+    "command-reason": (lambda: tilted(2), "b25u eth", 0.2, None),
+    "command-flatten": (lambda: trading(Tier.HUNTER), (*"flatten", "enter"), 0.2, None),
+    "command-sent": (trading, (*"b25u eth", "enter", "enter"), 0.2, None),
+    "command-refused": (trading, (*"b25u eth", "enter", "enter"), 0.2, None),
+    "command-journal": (trading, (*"journal", *(" Waited for the second entry." * 12)), 0.2, None),
+    "command-market": (trading, (*"1b25u eth",), 0.2, None),
+    "why": (lambda: trading(Tier.HUNTER), (*"why", "enter"), 0.2, None),
+    "welcome-1": (trading, (*"welcome", "enter"), 0.2, None),
+    "welcome-2": (trading, (*"welcome", "enter", "enter"), 0.2, None),
+    "welcome-3": (trading, (*"welcome", "enter", "enter", "enter"), 0.2, None),
     "many-correlation": (lambda: live(60, 0), "2jjjjjjjjjjjjjjjjjjjjjjjjjjjjjj", 0.2, None),
 }
+
+
+LIMITS = {
+    "position": Limit(0.0, 24.98, 25.7, "quote"),
+    "share_of_capital": Limit(0.0, 0.0486, 0.05, "share"),
+    "cash_promised": Limit(0.0, 25.13, 421.48, "quote"),
+    "daily_loss": Limit(0.0, 0.0, 25.0, "quote"),
+}
+PRICED = Preview(
+    event_ns=ledgered.NOW_NS, accepted=True, code="OK", sentence="", qty="0.0094", notional="24.98",
+    slices=1, cost="0.0262", cost_bps=10.5, limits=LIMITS,
+)  # fmt: skip
+DECLINED = Preview(
+    event_ns=ledgered.NOW_NS, accepted=False, code="SAME_DIRECTION", fits="118.04",
+    sentence="LINKUSDT moves with ETHUSDT (at 0.72); 63% of the exposure would go the same way, and 60% is "
+    "the most. Another pair, or a smaller order, keeps it apart.",
+)  # fmt: skip
+DECIDED = ledgered.decision(300, "place_order", "Buy 0.0094 ETH by one is at work.", 0.0)
+REFUSED = msgspec.structs.replace(
+    DECIDED, accepted=False, code="STALE_MARKET",
+    sentence="The price of ETHUSDT is not fresh, so no order goes out on it. It will be in a moment.",
+)  # fmt: skip
+ANSWERS = {
+    "command-priced": Answer(0, preview=PRICED),
+    "command-market": Answer(0, preview=PRICED),
+    "command-reason": Answer(0, preview=PRICED),
+    "command-sliced": Answer(0, preview=msgspec.structs.replace(PRICED, slices=8, notional="499.80")),
+    "command-declined": Answer(0, preview=DECLINED),
+    "command-sent": Answer(0, decision=DECIDED),
+    "command-refused": Answer(0, decision=REFUSED),
+}
+"""What became of the newest errand, by scene."""
+
+
+def after(model: Model, typed: str | tuple[str, ...], answer: Answer | None) -> tuple[Model, Controls]:
+    """Return the model and the choices after keys were typed, with the answer to each errand."""
+    controls = Controls()
+    for key in [typed] if isinstance(typed, str) and typed[:1] == "f" and typed[1:].isdigit() else typed:
+        controls = press(controls, key, model)
+        if answer is not None and controls.line.errand is not None:
+            told = answer if controls.line.sent else answer._replace(decision=None)
+            if answer.decision is not None and not controls.line.sent:
+                told = told._replace(preview=PRICED)
+            number = controls.line.number
+            model = apply(model, Batch(answers={number: told._replace(number=number)}))
+    return model, controls
 
 
 def draw(name: str, size: tuple[int, int]) -> Block:
     """Return one moment at one size."""
     make, typed, since_s, held_s = SCENES[name]
-    model, controls = make(), Controls()
-    for key in [typed] if typed[:1] == "f" and typed[1:].isdigit() else typed:
-        controls = press(controls, key, model)
+    model, controls = after(make(), typed, ANSWERS.get(name))
     now_ns = HEARD_NS + round(since_s * SECOND_NS)
     held_ns = None if held_s is None else now_ns - round(held_s * SECOND_NS)
     return views.draw(model, controls, views.Scene(*size, now_ns, held_ns))

@@ -57,24 +57,24 @@ def test_tab_goes_round() -> None:
 
 def test_the_cursor_moves_and_stays_within() -> None:
     instruments = live().instruments
-    assert typed("j", "down").selected == instruments[2]
-    assert typed("j", "k", "up", "up").selected == instruments[0]
-    assert typed("end", "j").selected == instruments[-1]
-    assert typed("G", "g").selected == instruments[0]
-    assert typed("page down").selected == instruments[keys.PAGE]
+    assert typed("1", "j", "down").selected == instruments[2]
+    assert typed("1", "j", "k", "up", "up").selected == instruments[0]
+    assert typed("1", "end", "j").selected == instruments[-1]
+    assert typed("1", "G", "g").selected == instruments[0]
+    assert typed("1", "page down").selected == instruments[keys.PAGE]
 
 
 def test_the_cursor_stays_on_its_instrument_when_others_appear() -> None:
-    before = typed("j", model=live(4, 0))
+    before = typed("1", "j", model=live(4, 0))
     assert typed("1", model=live(), controls=before).selected == before.selected
 
 
 def test_half_lives_and_markets_are_chosen_among_what_there_is() -> None:
     lives = derived.half_lives(live())
-    assert typed("l", "l", "l", "l").half_life_ns == lives[-1]
-    assert typed("l", "h", "h").half_life_ns == lives[0]
-    assert [typed(*["m"] * n).market for n in (1, 2, 3)] == [2, 0, 1]
-    assert "no correlation" in typed("l", model=Model()).note
+    assert typed("2", "l", "l", "l", "l").half_life_ns == lives[-1]
+    assert typed("2", "l", "h", "h").half_life_ns == lives[0]
+    assert [typed("2", *["m"] * n).market for n in (1, 2, 3)] == [2, 0, 1]
+    assert "no correlation" in typed("2", "l", model=Model()).note
 
 
 def test_a_filter_is_typed_kept_taken_back_and_dropped() -> None:
@@ -96,14 +96,59 @@ def test_help_opens_over_any_screen_and_closes_again() -> None:
     assert typed("?", "q").leaving
 
 
+def test_help_has_pages_and_the_command_opens_that_of_commands() -> None:
+    assert typed("?").step == 0
+    assert typed("?", "tab").step == typed(*"help", "enter").step == 1
+    assert typed(*"help", "enter").mode is Mode.HELP
+
+
+@pytest.mark.parametrize("letter", "jklhmg")
+def test_letters_move_on_screens_of_the_market_and_begin_commands_on_those_of_the_account(
+    letter: str,
+) -> None:
+    assert typed(letter).line.text == letter
+    assert typed("1", letter).line.text == ""
+    assert typed("1", ":", letter).line.text == letter
+
+
+def test_a_dashboard_that_watches_begins_no_command() -> None:
+    watching = Controls(watching=True)
+    for keys_typed in ("b", ":", "up", "$"):
+        after = typed(keys_typed, "2", "5", "u", "enter", "enter", controls=watching)
+        assert after.line == Controls().line
+    assert "only watches" in typed("b", controls=watching).note
+    assert typed("1", controls=watching).screen == SCREENS.index("overview")
+
+
+def test_commands_of_the_screen_show_what_they_name() -> None:
+    for name, screen in (("trade", "trading"), ("risk", "risk"), ("tier", "tier"), ("overview", "overview")):
+        assert SCREENS[typed("f5", *name, "enter").screen] == screen
+    assert typed(*"why", "enter").mode is Mode.WHY
+    assert typed(*"why", "enter", "esc").mode is Mode.LOOK
+    assert typed(*"theme light", "enter").theme == "light"
+    assert typed(*"quit", "enter").leaving
+
+
+def test_the_first_steps_end_at_the_command_line() -> None:
+    assert typed(*"welcome", "enter").mode is Mode.WELCOME
+    assert typed(*"welcome", "enter", *["enter"] * keys.STEPS).mode is Mode.LOOK
+    assert typed(*"welcome", "enter", "esc").mode is Mode.LOOK
+
+
+def test_function_keys_lead_on_while_a_command_stands_there() -> None:
+    after = typed(*"b25u", "f2")
+    assert SCREENS[after.screen] == "risk"
+    assert after.line.text == "b25u"
+
+
 def test_space_holds_and_lets_go() -> None:
     assert typed(" ").held
     assert not typed(" ", " ").held
 
 
 def test_a_key_without_meaning_is_answered_calmly_and_changes_nothing_else() -> None:
-    controls = typed("x")
-    assert controls.note == "x has no meaning here; ? shows the keys"
+    controls = typed(")")
+    assert controls.note == ") has no meaning here; ? shows the keys"
     assert dataclasses.replace(controls, note="") == Controls()
 
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genesis.tui import figures, keys, messages, palette, text, views
+from genesis.tui.commands import grammar
 from genesis.tui.keys import Controls
 from genesis.tui.screen import Page
 from tests.tui import scenes
@@ -144,12 +145,16 @@ def test_sentences_are_calm_and_fit(name: str) -> None:
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_help_shows_every_key_whole(size: tuple[int, int]) -> None:
-    help_ = "\n".join(text.plain(scenes.draw("help", size)))
+def test_help_shows_every_key_and_command_whole(size: tuple[int, int]) -> None:
+    pages = ("help", "help-commands", "help-line")
+    help_ = "\n".join(line for page in pages for line in text.plain(scenes.draw(page, size)))
     assert text.CUT not in help_
     for key in keys.TABLE:
         assert f"{key.shown} " in help_
         assert key.does in help_
+    for verb in grammar.VERBS:
+        assert f"{verb.name} " in help_
+        assert verb.does in help_
 
 
 def test_the_selected_instrument_is_always_on_the_screen() -> None:

@@ -24,6 +24,8 @@ from genesis.tui.views import (
     risk,
     tier,
     trading,
+    welcome,
+    why,
 )
 from genesis.tui.views.look import Look, Panel, look_at
 from genesis.tui.views.prices import state_colour, state_name
@@ -49,6 +51,16 @@ BODIES: Mapping[str, Panel] = {
 }
 """What is inside the frame, by screen."""
 
+PAGES: Mapping[Mode, Panel] = {
+    Mode.HELP: guide.screen,
+    Mode.WHY: why.screen,
+    Mode.WELCOME: welcome.screen,
+}
+"""What lies over any screen while it is read."""
+
+TITLES: Mapping[Mode, str] = {Mode.HELP: "help", Mode.WHY: "why", Mode.WELCOME: "first steps"}
+"""What such a page is called."""
+
 
 class Scene(NamedTuple):
     """The room and the moment: columns, rows, now and since when the display is held (monotonic, ns)."""
@@ -67,8 +79,8 @@ def draw(model: Model, controls: Controls, scene: Scene) -> Block:
     look = look_at(model, controls, fresh, scene.held_ns or scene.now_ns)
     look = look.within(scene.cols - 2, scene.rows - 2)
     name = SCREENS[controls.screen]
-    if controls.mode is Mode.HELP:
-        lines = [text.blank(look.cols), *guide.screen(look.within(look.cols, look.rows - 1))]
+    if controls.mode in PAGES:
+        lines = [text.blank(look.cols), *PAGES[controls.mode](look.within(look.cols, look.rows - 1))]
     elif name in keys.ACCOUNT_SCREENS:
         lines = _account_page(look, BODIES[name])
     else:
@@ -84,7 +96,10 @@ def weather(model: Model) -> str:
 
 
 def _market_page(look: Look, body: Panel) -> Block:
-    """Return a screen of the market: its body, and one sentence below."""
+    """Return a screen of the market: its body, and below it one sentence, or the command line in use."""
+    line = look.controls.line
+    if line.active or line.sent:
+        return _with_prompt(look, body, [])
     rows, cols = look.rows - 3, look.cols
     sentence = messages.sentence(look.model, look.controls, look.fresh, look.now_ns)
     if not look.controls.note and notices.protection(look.affairs, look.controls.acknowledged):
@@ -99,9 +114,12 @@ def _market_page(look: Look, body: Panel) -> Block:
 
 def _account_page(look: Look, body: Panel) -> Block:
     """Return a screen of the account: its body, what happened, and the command line's place."""
+    return _with_prompt(look, body, _protection(look) or _said(look))
+
+
+def _with_prompt(look: Look, body: Panel, spoken: Block) -> Block:
     cols, below = look.cols, command.rows_of(look.rows + 2)
     prompt = text.tall(text.indent(command.command_block(look, cols - 4), 1, cols), below, cols)
-    spoken = _protection(look) or _said(look)
     rows = look.rows - 2 - len(spoken) - below
     return [
         text.blank(cols),
@@ -163,7 +181,7 @@ def _edge(words: tuple[Row, Row], corners: str, edge: str, cols: int) -> Row:
 
 
 def _top(look: Look, edge: str, cols: int) -> Row:
-    name = "help" if look.controls.mode is Mode.HELP else SCREENS[look.controls.screen]
+    name = TITLES.get(look.controls.mode, SCREENS[look.controls.screen])
     if name in keys.ACCOUNT_SCREENS:
         left: Row = [("strong", "GENESIS"), ("dim", f" · {_title(look, name)}")]
         return _edge((left, [*_market(look), *_account_status(look)]), "┌┐", edge, cols)
@@ -235,12 +253,18 @@ WORDS_WIDE, WORDS_WIDER = 100, 110
 
 def _bottom(look: Look, edge: str, cols: int) -> Row:
     controls = look.controls
-    here = SCREENS[controls.screen] if controls.mode is Mode.LOOK else ""
+    here = SCREENS[controls.screen] if controls.mode in (Mode.LOOK, Mode.LINE) else ""
     parts: list[tuple[str, str]] = []
     if controls.mode is Mode.FILTER:
         parts = [("enter keeps", ""), ("esc goes back", "")]
     elif controls.mode is Mode.HELP:
-        parts = [("esc closes help", ""), ("q leaves", "")]
+        parts = [("tab next page", ""), ("esc closes help", ""), ("q leaves", "")]
+    elif controls.mode is Mode.WHY:
+        parts = [("esc closes it", ""), ("q leaves", "")]
+    elif controls.mode is Mode.WELCOME:
+        parts = [("enter goes on", ""), ("esc leaves the first steps", ""), ("q leaves", "")]
+    elif controls.mode is Mode.LINE:
+        parts = [("enter looks, then sends", ""), ("tab completes", ""), ("esc lets go", "")]
     elif here in keys.ACCOUNT_SCREENS:
         run = look.model.run
         parts = [(text.clean(run.trading), "")] if run is not None and run.trading else []
