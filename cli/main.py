@@ -38,6 +38,7 @@ MODULES = {
     "record": "record",
     "backtest": "backtest",
     "strategy": "strategy",
+    "simulate-trader": "simulate_trader",
     "order": "order",
     "kill": "kill",
     "sql": "sql",
@@ -82,7 +83,7 @@ class Commands(TyperGroup):
             command = typer.main.get_command(module.app)
         else:
             alone = typer.Typer(add_completion=False, context_settings=HELP_OPTIONS)
-            alone.command(cmd_name)(getattr(module, cmd_name))
+            alone.command(cmd_name)(getattr(module, cmd_name.replace("-", "_")))
             command = typer.main.get_command(alone)
         command.name = cmd_name
         return command

@@ -9,7 +9,7 @@ from genesis.operators.account import performance, portfolio, tier_facts, tiers
 from genesis.operators.account.desk import Desk, promised
 from genesis.operators.account.events import pair_of
 from genesis.operators.account.money import ZERO
-from genesis.operators.account.risk import TOGETHER, Figures
+from genesis.operators.account.risk import TOGETHER, Figures, dust
 from genesis.operators.account.state import BUY, Account, Rules, Working
 from genesis.operators.account.tiers import Limits
 
@@ -97,7 +97,11 @@ def on_clock(desk: Desk) -> None:
     if closed and account.mode_code == "DAILY_LOSS":
         account.mode, account.mode_code = "active", ""
         desk.decide("mode", "OK", "A new day, a new budget: the mode is active.")
-    exposure = portfolio.exposures(account.portfolio, marks)
+    exposure = {
+        name: value
+        for name, value in portfolio.exposures(account.portfolio, marks).items()
+        if value > dust(account, name)
+    }
     if len(exposure) > 1:
         uncorrelated = tier_facts.uncorrelated(exposure, account.correlations)
         performance.note_uncorrelated(account.performance, uncorrelated)

@@ -249,7 +249,7 @@ def _together(account: Account, ask: Ask, figures: Figures) -> Found:
     held = {
         name: value
         for name, value in figures.exposure.items()
-        if name != symbol and value > _dust(account, name)
+        if name != symbol and value > dust(account, name)
     }
     if ask.is_closing or not held:
         return None
@@ -275,7 +275,7 @@ def _together(account: Account, ask: Ask, figures: Figures) -> Found:
     )
 
 
-def _dust(account: Account, symbol: str) -> Decimal:
+def dust(account: Account, symbol: str) -> Decimal:
     """Return the worth up to which a holding is the crumb of a sale: nobody can sell it by itself."""
     rules = account.rules.get(symbol)
     return rules.min_notional if rules is not None else ZERO
