@@ -3,6 +3,7 @@
 make bench                         everything, the half hour of `memory` included
 make bench ARGS='throughput feed'  only these
 make bench ARGS='memory --minutes 2'
+make bench ARGS=tilt-evaluation      the figures of docs/tilt.md; see its --help
 """
 
 import argparse
@@ -10,6 +11,7 @@ import json
 import platform
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from importlib import import_module
@@ -35,6 +37,9 @@ BEGIN, END = "<!-- results: made by `make bench` -->", "<!-- end of results -->"
 
 def main() -> None:
     """Run what was asked for and keep the results of the rest."""
+    if sys.argv[1:2] == ["tilt-evaluation"]:
+        import_module("benchmarks.tilt_evaluation").main(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], help="which benchmarks; none for all")
     parser.add_argument("--minutes", type=float, default=30.0, help="length of the memory benchmark")

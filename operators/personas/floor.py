@@ -10,21 +10,31 @@ import copy
 import math
 from decimal import Decimal
 from hashlib import blake2b
+from typing import NamedTuple
 
 import msgspec
 
 from genesis.operators.account import figures, signing
 from genesis.operators.account import state as states
 from genesis.operators.account.desk import FoldKeys
-from genesis.operators.account.events import Body, PlaceOrder, Role, VenueBalances, VenueLink
+from genesis.operators.account.events import (
+    Body,
+    Command,
+    PlaceOrder,
+    Role,
+    SetStop,
+    VenueBalances,
+    VenueLink,
+)
 from genesis.operators.account.fold import fold
-from genesis.operators.account.outcomes import AccountStatus, ChildOrder, Decision, Fill
-from genesis.operators.account.state import Account
+from genesis.operators.account.outcomes import ChildOrder, Decision, Fill
+from genesis.operators.account.state import Account, Working
 from genesis.operators.account.tier_gates import Tier
 from genesis.operators.account.tiers import Standing
 from genesis.operators.personas.market import LISTINGS, SYMBOLS, Market
 from genesis.operators.personas.moods import Persona
 from genesis.operators.personas.trader import Deed, Holding, Sight, Trader
+from genesis.operators.personas.watching import Watching
 from genesis.operators.strategies.quote_venue import QuoteVenue
 
 FIRST_DAY = 19_700
@@ -35,7 +45,7 @@ CAPITAL = "20000"
 """Opening cash, quote asset: a Strategist, whose cap leaves room for a usual order and for one in anger."""
 
 WORKING_S, HELD_S, IDLE_S = 2.0, 30.0, 300.0
-CRUMB = 6.0
+CRUMB = 6
 """Less than this, in quote asset, is the crumb of a sale: nobody holds it."""
 
 
@@ -45,7 +55,7 @@ class Attempt(msgspec.Struct, frozen=True):
     now_s: float
     accepted: bool
     code: str
-    level: int  # of tilt once it was decided
+    level: int  # of tilt when it was asked, the hands that typed it known, the order itself not
     share: float  # notional over equity
     in_episode: bool  # hidden state
 
@@ -80,14 +90,17 @@ class Floor:
         The person.
     seed
         Of the market.
+    keeps
+        Whether the observations are kept.
     """
 
-    def __init__(self, trader: Trader, seed: int) -> None:
+    def __init__(self, trader: Trader, seed: int, keeps: bool = False) -> None:
         self.trader, self.market = trader, Market(seed, 4)
         self.account = Account("persona")
         roles = {str(role): _key(role) for role in Role}
         self.keys = FoldKeys(roles, _key("permit"), _key("audit"))
         self.venue = QuoteVenue(self.account.rules, self.keys.permit)
+        self.watching = Watching(keeps)
         self._number, self._level, self._ns = 0, 0, 0
         self._opened = False
         self.day = DayRecord("", 0)
@@ -99,6 +112,7 @@ class Floor:
         other.market.prices = dict(self.market.prices)
         other.account = states.decoded(states.encoded(self.account))
         other.venue = QuoteVenue(other.account.rules, self.keys.permit)
+        other.watching = copy.deepcopy(self.watching)
         return other
 
     def run(self, persona: Persona, drift: float = 0.0, branch: int = 0) -> DayRecord:
@@ -121,12 +135,15 @@ class Floor:
         for _ in range(4):
             now_s += WORKING_S
             self._record(now_s)
+        self.day.calibrated = self.watching.calibrated
         self.day.pnl_share = float(self.account.performance.equity / worth - 1) if worth else 0.0
         self.day.episode_s, self.day.ended_s = trader.mood.begun_s, trader.mood.ended_s
         return self.day
 
     def _put_deed(self, deed: Deed, now_s: float) -> None:
         """Put what he did on the way, as a dashboard would: the gestures first, then the command."""
+        self.watching.gestured(self._ns, deed.gestures)
+        self._levelled(now_s)
         if deed.command is not None:
             self._put(Role.TRADER, deed.command, now_s)
 
@@ -142,6 +159,8 @@ class Floor:
         if not self._opened:
             self._open(now_s)
         self._put(Role.TICKER, record, now_s)
+        self.watching.ticked(account)
+        self._levelled(now_s)
         if account.standing.tier is not Tier.STRATEGIST and not self._opened:
             account.standing = Standing(tier=Tier.STRATEGIST, entered_ns=self._ns)
         self._opened = True
@@ -157,43 +176,48 @@ class Floor:
         self._number += 1
         at_ns = self._ns if role == Role.TICKER else self._ns + self._number
         event = signing.sealed(self.keys.roles[role], role, "persona", f"p{self._number}", at_ns, body)
-        decided: Decision | None = None
+        before = _before(self.account, body)
         for outcome in fold(self.account, self.keys, [event]):
             record = outcome.record
             if isinstance(record, ChildOrder):
                 self.venue.submit(record)
             elif isinstance(record, Fill):
-                self._filled(record, now_s)
-            elif isinstance(record, AccountStatus):
-                self._shown(record.tilt_level, now_s)
-            elif isinstance(record, Decision) and record.cause == event.id and record.subject == event.kind:
-                decided = record
-        if isinstance(body, PlaceOrder) and decided is not None:
-            self._decided(body, decided, now_s)
+                self._filled(record, before.gain, now_s)
+            elif isinstance(record, Decision):
+                if record.subject == "stop_loss":
+                    self.watching.stopped(record.sentence.split()[0])
+                elif isinstance(body, Command) and record.subject == event.kind:
+                    self._decided(body, record, before, now_s)
 
-    def _decided(self, order: PlaceOrder, decision: Decision, now_s: float) -> None:
+    def _decided(self, command: Command, decision: Decision, before: "_Before", now_s: float) -> None:
         level, equity = self._level, float(self.account.performance.equity)
-        share = float(order.notional) / equity if order.notional and equity else math.nan
-        episode = self.trader.mood.in_episode
-        self.day.attempts.append(Attempt(now_s, decision.accepted, decision.code, level, share, episode))
-        self.trader.told(now_s, decision.accepted, decision.code, order.symbol)
+        if isinstance(command, SetStop):
+            self.watching.moved(self.account, command, before.stop)
+        else:
+            self.watching.decided(self.account, command, decision, before.working)
+        self._levelled(now_s)
+        if isinstance(command, PlaceOrder):
+            share = float(command.notional) / equity if command.notional and equity else math.nan
+            episode = self.trader.mood.in_episode
+            self.day.attempts.append(Attempt(now_s, decision.accepted, decision.code, level, share, episode))
+            self.trader.told(now_s, decision.accepted, decision.code, command.symbol)
 
-    def _filled(self, fill: Fill, now_s: float) -> None:
+    def _filled(self, fill: Fill, before: float, now_s: float) -> None:
+        self.watching.filled(self.account, fill, before)
+        self._levelled(now_s)
         if fill.side == "sell":
             share = float(Decimal(fill.realised) / self.account.performance.equity)
             self.day.results.append((now_s, share))
-            before = self.trader.mood.in_episode
+            was = self.trader.mood.begun_s
             self.trader.sold(now_s, fill.symbol, share)
-            if not before and self.trader.mood.in_episode:
+            if was is None and self.trader.mood.in_episode:
                 self.day.level_before = self._level
 
-    def _shown(self, level: int, now_s: float) -> None:
-        if level != self._level:
-            self.day.levels.append((now_s, level))
-            rose = level > self._level
-            self._level = level
-            if rose and not self.trader.gone:
-                self.trader.notices(now_s, level)
+    def _levelled(self, now_s: float) -> None:
+        """Keep the level when it changed."""
+        if self.watching.level != self._level:
+            self._level = self.watching.level
+            self.day.levels.append((now_s, self._level))
 
     def _step_s(self) -> float:
         """Return how long nothing that matters can happen, unless the trader acts."""
@@ -229,16 +253,37 @@ class Floor:
         )
 
 
-def career(trader: Trader, seed: int, days: int, persona: Persona = Persona.CALM) -> Floor:
+def career(
+    trader: Trader, seed: int, days: int, persona: Persona = Persona.CALM, keeps: bool = False
+) -> Floor:
     """Return the floor of a trader after so many days as a persona: the days his usual is learned from.
 
     >>> career(Trader(Persona.CALM, 3, SYMBOLS), 3, 1).day.persona
     'calm'
     """
-    floor = Floor(trader, seed)
+    floor = Floor(trader, seed, keeps)
     for _ in range(days):
         floor.run(persona)
     return floor
+
+
+class _Before(NamedTuple):
+    """What a command or report is about, as it was before."""
+
+    working: Working | None  # order
+    stop: float  # price of the stop-loss, 0 without
+    gain: float  # unrealised return of the position, NaN without
+
+
+def _before(account: Account, body: Body) -> _Before:
+    symbol = getattr(body, "symbol", "")
+    position = account.portfolio.positions.get(symbol)
+    view = account.views.get(symbol)
+    gain = math.nan
+    if position is not None and view is not None and position.qty * view.mid >= CRUMB:
+        gain = float(view.mid * position.qty / position.cost) - 1.0
+    working = account.working.get(getattr(body, "parent_id", ""))
+    return _Before(working, float(account.stops.get(symbol, 0)), gain)
 
 
 def _key(name: str) -> bytes:

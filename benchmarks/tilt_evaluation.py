@@ -1,0 +1,239 @@
+"""`python -m benchmarks tilt-evaluation`: what tilt catches, and how often it errs, on simulated traders.
+
+Every person's result is kept in build/tilt_people.jsonl as it is done, so that a run that was ended goes on
+where it was; results of other code are left aside. Writes build/tilt.json and the section of docs/tilt.md.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import sha256
+from multiprocessing import get_context
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from benchmarks.intervals import Interval, interval
+from benchmarks.tilt_people import RULES, USUAL_DAYS, Day, Person, Spiral, lived, stream
+from genesis.operators.personas.moods import Persona
+
+ROOT = Path(__file__).parent.parent
+PEOPLE = ROOT / "build" / "tilt_people.jsonl"
+RESULT = ROOT / "build" / "tilt.json"
+PAGE = ROOT / "docs" / "tilt.md"
+SEED = 10_000
+BEGIN, END = "<!-- figures: made by `python -m benchmarks tilt-evaluation` -->", "<!-- end of figures -->"
+NAMES = {
+    "watch": "tilt, level 2 for spirals, level 3 for calm days",
+    "streak": "three losses in a row, then 30 minutes of rest",
+    "cap_10_in_60_min": "at most 10 orders in 60 minutes",
+    "cap_3_in_10_min": "at most 3 orders in 10 minutes",
+}
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Evaluate, or write streams for tuning."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks tilt-evaluation", description=__doc__)
+    parser.add_argument("--people", type=int, default=110, help="calm people, prone to all else on their day")
+    parser.add_argument("--learners", type=int, default=20)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument(
+        "--minutes", type=float, default=600.0, help="longest to go on; then what is done counts"
+    )
+    parser.add_argument("--days", type=int, default=USUAL_DAYS, help="usual days before those that count")
+    parser.add_argument("--tuning", action="store_true", help="write observation streams of seeds below 1000")
+    parser.add_argument(
+        "--out", type=Path, default=ROOT / "build" / "tuning_streams", help="… into this folder"
+    )
+    asked = parser.parse_args(arguments)
+    if asked.tuning:
+        return write_streams(asked.out, min(asked.people, 1_000))
+    seeds = [(SEED + i, str(Persona.CALM), asked.days) for i in range(asked.people)]
+    seeds += [(SEED * 2 + i, str(Persona.LEARNER), asked.days) for i in range(asked.learners)]
+    seeds.sort(key=lambda each: (each[0] % SEED) / (asked.people if each[0] < 2 * SEED else asked.learners))
+    people = evaluated(seeds, asked.processes, 60 * asked.minutes)
+    result = summed(people)
+    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    page_text = PAGE.read_text()
+    table = f"{BEGIN}\n{described(result)}\n{END}"
+    before, mark, rest = page_text.partition(BEGIN)
+    PAGE.write_text(before + table + rest.partition(END)[2] if mark else f"{before.rstrip()}\n\n{table}\n")
+    print(described(result))
+    return None
+
+
+def fingerprint() -> str:
+    """Return what the results depend on: the code of the watch, the fold and the personas."""
+    found = sha256()
+    for folder in ("operators/tilt", "operators/personas", "operators/account"):
+        for path in sorted((ROOT / folder).glob("*.py")):
+            found.update(path.read_bytes())
+    return found.hexdigest()[:12]
+
+
+def _lived(task: tuple[int, str, int]) -> Person:
+    seed, usual, days = task
+    return lived(seed, Persona(usual), days)
+
+
+def evaluated(seeds: list[tuple[int, str, int]], processes: int = 1, length_s: float = 3e4) -> list[Person]:
+    """Return all people who are done in time, those that were done before included."""
+    until_s = time.monotonic() + length_s
+    code = fingerprint()
+    done: dict[tuple[int, int], Person] = {}
+    if PEOPLE.exists():
+        for line in PEOPLE.read_text().splitlines():
+            kept = json.loads(line)
+            if kept["code"] == code:
+                done[kept["person"]["seed"], kept["days"]] = msgspec.convert(kept["person"], Person)
+    missing = [each for each in seeds if (each[0], each[2]) not in done]
+    PEOPLE.parent.mkdir(exist_ok=True)
+    with get_context("spawn").Pool(processes) as pool, PEOPLE.open("a") as file:
+        for number, person in enumerate(pool.imap_unordered(_lived, missing), 1):
+            days = missing[0][2]
+            done[person.seed, days] = person
+            body = {"code": code, "days": days, "person": msgspec.to_builtins(person)}
+            file.write(json.dumps(body) + "\n")
+            file.flush()
+            print(f"{number} of {len(missing)} people", flush=True)
+            if time.monotonic() > until_s:
+                break
+    return [done[seed, days] for seed, _usual, days in seeds if (seed, days) in done]
+
+
+def shares(people: Sequence[Person], of: Callable[[Person], Iterable[bool]]) -> Interval:
+    """Return a share with its intervals."""
+    return interval([list(of(person)) for person in people])
+
+
+def _calm(person: Person, kinds: Sequence[str]) -> list[Day]:
+    return [day for day in person.days if day.kind in kinds]
+
+
+def _spirals(person: Person, kind: str) -> list[Spiral]:
+    return [each for each in person.spirals if each.kind == kind]
+
+
+def summed(people: list[Person]) -> dict[str, object]:
+    """Return the figures."""
+    calm = ("usual", "bad", "learner")
+    false = {"watch": shares(people, lambda one: [day.level_max >= 3 for day in _calm(one, calm)])}
+    caught = {"watch": shares(people, lambda one: [each.caught for each in _spirals(one, "revenge")])}
+    for name in RULES:
+        false[name] = shares(people, lambda one, name=name: [d.rules[name] for d in _calm(one, calm)])
+        caught[name] = shares(
+            people, lambda one, name=name: [s.rules[name] for s in _spirals(one, "revenge")]
+        )
+    levels = {
+        f"{kind}, level {level} or more": shares(
+            people, lambda one, kind=kind, level=level: [d.level_max >= level for d in _calm(one, (kind,))]
+        )
+        for kind in (*calm, "frozen")
+        for level in (1, 2, 3)
+    }
+    others = {
+        kind: {
+            name: shares(
+                people, lambda one, kind=kind, name=name: [getattr(s, name) for s in _spirals(one, kind)]
+            )
+            for name in ("noticed", "caught", "ever")
+        }
+        for kind in ("revenge", "chaser", "exhausted", "gamer")
+    }
+    calm_days = [day for person in people for day in _calm(person, calm)]
+    spirals = [each for person in people for each in _spirals(person, "revenge")]
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "code": fingerprint(),
+        "people": len(people),
+        "calm_days": len(calm_days),
+        "spirals": len(spirals),
+        "calibrated": float(np.mean([each.calibrated for each in (*calm_days, *spirals)])),
+        "orders_median": float(np.median([day.orders for day in calm_days])),
+        "third_order_s_median": float(np.median([each.third_s for each in spirals])) if spirals else None,
+        "began_at_level_2": sum(each.level_before >= 2 for each in spirals),
+        "short_spirals": sum(day.kind == "revenge" for person in people for day in person.days),
+        "false_lockouts": {name: _plain(each) for name, each in false.items()},
+        "caught": {name: _plain(each) for name, each in caught.items()},
+        "levels": {name: _plain(each) for name, each in levels.items()},
+        "others": {k: {name: _plain(each) for name, each in row.items()} for k, row in others.items()},
+    }
+
+
+def _plain(each: Interval) -> dict[str, float]:
+    return {**each._asdict(), "share": each.share if each.of else None}  # type: ignore[dict-item]
+
+
+def _cell(each: dict[str, float]) -> str:
+    if not each["of"]:
+        return "none seen"
+    return (
+        f"{each['count']} of {each['of']}: {100 * each['share']:.1f} % "
+        f"({100 * each['low']:.1f} to {100 * each['high']:.1f}; people {100 * each['people_low']:.1f} to "
+        f"{100 * each['people_high']:.1f})"
+    )
+
+
+def described(result: dict[str, object]) -> str:
+    """Return the figures for the page."""
+    found: dict[str, dict[str, dict[str, float]]] = result  # type: ignore[assignment]
+    rows = "\n".join(
+        f"| {NAMES[name]} | {_cell(found['false_lockouts'][name])} | {_cell(found['caught'][name])} |"
+        for name in NAMES
+    )
+    levels = "\n".join(f"| {name} | {_cell(each)} |" for name, each in found["levels"].items())
+    others = "\n".join(
+        f"| {kind} | {_cell(row['noticed'])} | {_cell(row['caught'])} | {_cell(row['ever'])} |"  # type: ignore[arg-type]
+        for kind, row in found["others"].items()
+    )
+    high, low = found["false_lockouts"]["watch"]["high"], found["caught"]["watch"]["share"] or 0.0
+    verdict = (
+        f"False lockouts: {'within' if high <= 0.01 else 'NOT within'} the aim of at most 1 in 100 calm days "
+        f"(upper bound {100 * high:.2f} %).\nSpirals: {'within' if low >= 0.9 else 'NOT within'} the aim of "
+        "90 % caught by their third order."
+    )
+    return f"""\
+Measured on {result["date"]}, {result["people"]} people, {result["calm_days"]} calm days,
+{result["spirals"]} spirals of three orders or more ({result["short_spirals"]} shorter ones left out);
+code {result["code"]}.
+{verdict}
+
+| rule | calm days on which it locks out | spirals caught by the third order |
+|---|---|---|
+{rows}
+
+Counts with bounds of 95 %: Clopper–Pearson, then a bootstrap over people. A simple rule locks out when it
+would have refused an order of the day, and catches when it would have refused one of a spiral's first three.
+Levels are read beside the fold and not acted upon, and no refusal by a rule changes what comes after: every
+rule sees the same day. In {100 * result["calibrated"]:.0f} % of them the watch had learned enough \
+(one that has not says nothing). Median: {result["orders_median"]:.0f} orders a calm day; \
+{result["third_order_s_median"] or 0:.0f} s from a spiral's beginning to its third order. \
+{result["began_at_level_2"]} spirals began at level 2 already.
+
+| hidden state | level 1 by the third order | level 2 by the third order | level 2 at any time of it |
+|---|---|---|---|
+{others}
+
+| days | share |
+|---|---|
+{levels}"""  # type: ignore[operator, str-format]
+
+
+def write_streams(folder: Path, count: int) -> None:
+    """Write observation streams of people with seeds below 1000."""
+    folder.mkdir(parents=True, exist_ok=True)
+    truths = {}
+    for seed in range(count):
+        rows, truths[seed] = stream(seed)
+        np.savez_compressed(folder / f"person-{seed:03d}.npz", **rows)  # type: ignore[arg-type]
+        (folder / "truth.json").write_text(json.dumps(truths, indent=1) + "\n")
+        print(f"{seed + 1} of {count} streams", flush=True)
+    (folder / "README").write_text(
+        "Observation streams of simulated traders, seeds below 1000, for tuning; never for evaluation.\n"
+        "person-NNN.npz: arrays of operators.tilt.observations.OBSERVATION by part of a life: past (30\n"
+        "usual days), and three days that each go on from it: usual, bad (losses, calm), revenge. Persons\n"
+        "whose number ends with 9 are learners. truth.json: by person and part, when the spiral begins\n"
+        "(null: none), the times of its orders, and the losses of the day. Symbols are numbered from 1.\n"
+    )
