@@ -108,7 +108,7 @@ VERBS = (
     Verb("twap", (), "Orders", "even slices in a time", _cut(_DURATION), ("twap 500u btc 10m",)),
     Verb("vwap", (), "Orders", "slices as days trade", _cut(_DURATION), ("vwap 900u eth 1h",)),
     Verb("pov", (), "Orders", "a share of what trades", _cut(_RATE, _DURATION), ("pov 118u link 5%",)),
-    Verb("iceberg", (), "Orders", "piece by piece, few seen", _cut(), ("iceberg 118u link",)),
+    Verb("iceberg", (), "Orders", "in pieces, few seen", _cut(), ("iceberg 118u link",)),
     Verb("is", ("shortfall",), "Orders", "cost against risk", _cut(_DURATION), ("is 900u btc 20m",)),
     Verb("cancel", (), "At work", "one, a pair's, or all",
          (Slot("target", Kind.ORDER),), ("cancel", "cancel 2", "cancel btc")),

@@ -268,7 +268,7 @@ class LineKey(NamedTuple):
 TABLE = (
     LineKey(("enter",), "enter", "look at it, then send", _enter),
     LineKey(("esc",), "esc", "let go of it", _esc),
-    LineKey(("tab",), "tab", "complete; take what fits", _tab(1)),
+    LineKey(("tab",), "tab", "complete, or what fits", _tab(1)),
     LineKey(("shift tab",), "shift tab", "the completion before", _tab(-1)),
     LineKey(("up", "ctrl p"), "↑", "the command before", _history(1)),
     LineKey(("down", "ctrl n"), "↓", "the command after", _history(-1)),

@@ -24,12 +24,11 @@ class Declined(NamedTuple):
 
 def newest(look: Look) -> Declined | None:
     """Return what was declined last: an order that was looked at, or else the newest decision."""
-    line = look.controls.line
-    answer = look.model.answers.get(line.number)
-    if answer is not None and answer.preview is not None and not answer.preview.accepted:
-        seen = answer.preview
-        return Declined(seen.code, seen.sentence, {}, "looked at, and not sent")
+    previews = [each.preview for _, each in sorted(look.model.answers.items())]
+    seen = next((each for each in reversed(previews) if each is not None and not each.accepted), None)
     found = next((each for each in reversed(look.affairs.decisions) if not each.accepted), None)
+    if seen is not None and (found is None or found.event_ns <= seen.event_ns):
+        return Declined(seen.code, seen.sentence, {}, "looked at, and not sent")
     return None if found is None else _of_decision(found)
 
 
@@ -54,8 +53,9 @@ def screen(look: Look) -> Block:
             ("Why it is all right", message.fine),
             ("What next", message.next),
         ):
-            wide = [("dim", text.pad(label, LABEL_COLS)), ("text", words)]
-            block.append(text.row(wide, cols))
+            for i, piece in enumerate(text.wrapped(words, cols - LABEL_COLS, 2)):
+                before = text.pad(label if i == 0 else "", LABEL_COLS)
+                block.append(text.row([("dim", before), ("text", piece)], cols))
         block.append(text.blank(cols))
         block += [_figure(name, value, cols) for name, value in found.figures.items()]
         block += [text.blank(cols)] * bool(found.figures)
