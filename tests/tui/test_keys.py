@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,8 +12,6 @@ from genesis.tui.keys import ACCOUNT_SCREENS, MARKET_SCREENS, SCREENS, Controls,
 from genesis.tui.model import Model
 from genesis.tui.views.frame import BODIES
 from tests.tui.scenes import halted, live
-
-PAGE = Path(__file__).parents[2] / "docs" / "dashboard.md"
 
 
 def typed(*names: str, model: Model | None = None, controls: Controls | None = None) -> Controls:
@@ -44,10 +41,6 @@ def test_what_protects_is_acknowledged_once_and_comes_back_only_when_it_is_new()
     after = typed("enter", model=model, controls=before)
     assert notices.protection(model.affairs, after.acknowledged) is None
     assert typed("enter", model=model, controls=after) == after
-
-
-def test_the_page_has_the_table_of_keys() -> None:
-    assert keys.page() in PAGE.read_text(), "put the output of genesis.tui.keys.page() into docs/dashboard.md"
 
 
 def test_tab_goes_round() -> None:
