@@ -36,8 +36,8 @@ NAMES = {
 def main(arguments: Sequence[str]) -> None:
     """Evaluate, or write streams for tuning."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks tilt-evaluation", description=__doc__)
-    parser.add_argument("--people", type=int, default=110, help="calm people, prone to all else on their day")
-    parser.add_argument("--learners", type=int, default=20)
+    parser.add_argument("--people", type=int, default=80, help="calm people, prone to all else on their day")
+    parser.add_argument("--learners", type=int, default=12)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument(
         "--minutes", type=float, default=600.0, help="longest to go on; then what is done counts"

@@ -17,7 +17,7 @@ BAD = -1.0
 TRIES = 3
 """Days that a revenge persona gets for one spiral; on many he stays calm."""
 
-SPIRALS = 3
+SPIRALS = 5
 """Spirals of one person, each from a copy of his past."""
 
 GAMED_DAYS = 5
@@ -122,7 +122,7 @@ def lived(seed: int, usual: Persona = Persona.CALM, days: int = USUAL_DAYS) -> P
     """Return the share of one person."""
     past = career(Trader(Persona.CALM, seed, SYMBOLS), seed, days, usual)
     person = Person(seed, str(usual))
-    for branch, (kind, drift) in enumerate([("usual", 0.0), ("bad", BAD)] * 2, 1):
+    for branch, (kind, drift) in enumerate([("usual", 0.0), ("bad", BAD)] * 3, 1):
         record = past.branched(branch).run(usual, drift, branch)
         person.days.append(day_of("learner" if usual is Persona.LEARNER else kind, record))
     if usual is Persona.LEARNER:

@@ -82,7 +82,8 @@ def symbol_of(text: str) -> str:
     return name if name.endswith("USDT") and name != "USDT" else f"{name}USDT"
 
 
-def _attached(data: options.Data) -> Settings:
+def attached(data: options.Data) -> Settings:
+    """Return the settings of the system that runs on a data folder."""
     settings = options.configured(data)
     run = run_file.read(settings.data)
     if run is not None and run.broker:
@@ -96,7 +97,7 @@ def _attached(data: options.Data) -> Settings:
 
 def send(data: options.Data, command: Command, wait: float, command_id: str, as_json: bool) -> None:
     """Send a command, print what was decided, and end with its exit status."""
-    settings = _attached(data)
+    settings = attached(data)
     commander = Commander(settings, keys.open_keys(settings, Role.TRADER)[Role.TRADER])
     try:
         decision = commander.ask(command, wait, command_id)

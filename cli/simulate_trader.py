@@ -7,6 +7,7 @@ import msgspec
 import typer
 
 from genesis.cli import options
+from genesis.cli.errors import CommandError
 from genesis.operators.personas.floor import FIRST_DAY, DayRecord, career
 from genesis.operators.personas.market import SYMBOLS
 from genesis.operators.personas.moods import Persona
@@ -34,19 +35,34 @@ def simulate_trader(
     ] = 30,
     bad: Annotated[bool, typer.Option("--bad", help="Let the market go against whoever buys.")] = False,
     picture: Annotated[Path | None, typer.Option(help="File for a picture of the last day, SVG.")] = None,
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="Act on the running system instead, see `genesis up`; ends with Ctrl-C."),
+    ] = False,
+    pace: Annotated[
+        float, typer.Option(min=1.0, max=3_600.0, help="With --live: seconds of his day in a real second.")
+    ] = 20.0,
+    minutes: Annotated[
+        float, typer.Option(min=0.01, help="With --live: longest to go on, real time.")
+    ] = 600.0,
+    data: options.Data = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Let a simulated person trade, and show orders, results, tilt levels and the hidden state.
 
     The account's own fold decides about every order; market and venue are synthetic, and no process is
-    started. The same persona and seed give the same days.
+    started. The same persona and seed give the same days. With --live he trades on the running system.
 
     Examples:
 
       genesis simulate-trader --persona revenge --seed 7
 
       genesis simulate-trader --persona calm --seed 3 --days 5 --bad --json
+
+      genesis simulate-trader --persona revenge --live --pace 60
     """
+    if live:
+        return _lives(data, (persona, seed), pace, 60 * minutes)
     report = simulated(persona, seed, days, learned, bad)
     if as_json:
         typer.echo(msgspec.json.format(msgspec.json.encode(report), indent=2).decode())
@@ -54,6 +70,25 @@ def simulate_trader(
         typer.echo("\n\n".join("\n".join(lines(day)) for day in report.days))
     if picture is not None:
         typer.echo(_pictured(report.days[-1], picture), err=True)
+    return None
+
+
+def _lives(data: Path | None, who: tuple[Persona, int], pace: float, length_s: float) -> None:
+    from genesis.cli.live_trader import LiveTrader, NoAccountError
+    from genesis.cli.order import attached
+    from genesis.connectors.commanding import NoDecisionError
+
+    try:
+        trader = LiveTrader(attached(data), *who, pace, typer.echo)
+    except NoAccountError as error:
+        raise CommandError(str(error)) from None
+    try:
+        trader.run(length_s)
+    except NoDecisionError as error:
+        raise CommandError(str(error)) from None
+    finally:
+        trader.close()
+        typer.echo("He has left. What is held stays; `genesis order flatten` sells it.", err=True)
 
 
 def simulated(persona: Persona, seed: int, days: int, learned: int, bad: bool = False) -> Report:

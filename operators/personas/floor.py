@@ -2,8 +2,8 @@
 
 Law: the same trader, market and days give the same record of each day. Every command is sealed and folded as
 it would be in the running system; orders are filled by the venue of quotes that backtests use. Market
-records come when something may happen: every 2 s while an order works, 30 s while something is held or waits,
-else 300 s, and at each act. A stop-loss therefore acts up to 30 s late.
+records come when something may happen: every 2 s while an order works, 60 s while something is held or waits,
+else 300 s, and at each act. A stop-loss therefore acts up to a minute late.
 """
 
 import copy
@@ -44,7 +44,7 @@ DAY_S = 86_400.0
 CAPITAL = "20000"
 """Opening cash, quote asset: a Strategist, whose cap leaves room for a usual order and for one in anger."""
 
-WORKING_S, HELD_S, IDLE_S = 2.0, 30.0, 300.0
+WORKING_S, HELD_S, IDLE_S = 2.0, 60.0, 300.0
 CRUMB = 6
 """Less than this, in quote asset, is the crumb of a sale: nobody holds it."""
 
@@ -153,7 +153,7 @@ class Floor:
         self.market.until(at_s)
         self._ns = max(int(at_s * 1e9), self._ns + 1_000_000)
         account = self.account
-        matters = SYMBOLS if every else {*account.portfolio.positions, *self._at_work()}
+        matters = SYMBOLS if every else {*self._held(), *self._at_work(), *account.closing}
         record = self.market.record(self._ns, matters, correlations=not self._opened)
         self.day.records += 1
         if not self._opened:

@@ -193,6 +193,36 @@ def previewed(system: System, notional: str) -> tuple[int, dict[str, Any]]:
     return said.returncode, json.loads(said.stdout)
 
 
+def test_a_simulated_trader_acts_on_the_running_system_and_leaves_when_told(system: System) -> None:
+    running.wait_for(system.is_open, "the market to be clean", system.process)
+    words = (
+        "simulate-trader",
+        "--persona",
+        "calm",
+        "--seed",
+        "5",
+        "--live",
+        "--pace",
+        "900",
+        "--minutes",
+        "3",
+    )
+    trader = running.start(*words, "--data", str(system.data))
+    assert trader.stdout is not None
+    said = trader.stdout.readline()
+    while said and "is at work" not in said:
+        said = trader.stdout.readline()
+    trader.send_signal(signal.SIGINT)
+    _rest, errors = trader.communicate(timeout=60)
+    assert "place_order" in said, errors
+    assert "He has left" in errors
+    assert "Traceback" not in errors
+    orders = [json.loads(body) for body in system.latest("parent_orders")]
+    assert any(f"{each['side'].capitalize()} {each['qty']} " in said for each in orders)
+    assert system.ask(Flatten()).accepted
+    running.wait_for(system.agrees, "the books to agree after he left", system.process)
+
+
 def test_a_preview_says_what_would_fit_and_places_nothing(system: System) -> None:
     running.wait_for(system.is_open, "the market to be clean", system.process)
     before = system.venue_account()["orders"]
