@@ -14,7 +14,7 @@ class Interval(NamedTuple):
     of: int
     low: float
     high: float
-    people_low: float  # … by a bootstrap over people
+    people_low: float  # … by a bootstrap over people; of none or all, the exact ones of so many people
     people_high: float
 
     @property
@@ -64,4 +64,6 @@ def interval(people: Sequence[Sequence[bool]], draws: int = 2_000, seed: int = 1
     chosen = np.random.default_rng(seed).integers(0, len(counts), (draws, len(counts)))
     sums = counts[chosen].sum(1)
     people_low, people_high = np.quantile(sums[:, 0] / sums[:, 1], (0.025, 0.975))
+    if count in (0, of):  # a bootstrap of what never differs says nothing
+        people_low, people_high = clopper_pearson(len(counts) if count else 0, len(counts))
     return Interval(count, of, *clopper_pearson(count, of), float(people_low), float(people_high))

@@ -24,6 +24,7 @@ PEOPLE = ROOT / "build" / "tilt_people.jsonl"
 RESULT = ROOT / "build" / "tilt.json"
 PAGE = ROOT / "docs" / "tilt.md"
 SEED = 10_000
+DAYS_ASKED, SPIRALS_ASKED = 500, 300
 BEGIN, END = "<!-- figures: made by `python -m benchmarks tilt-evaluation` -->", "<!-- end of figures -->"
 NAMES = {
     "watch": "tilt, level 2 for spirals, level 3 for calm days",
@@ -154,6 +155,7 @@ def summed(people: list[Person]) -> dict[str, object]:
         "orders_median": float(np.median([day.orders for day in calm_days])),
         "third_order_s_median": float(np.median([each.third_s for each in spirals])) if spirals else None,
         "began_at_level_2": sum(each.level_before >= 2 for each in spirals),
+        "level_3_seen": any(day.level_max >= 3 for person in people for day in person.days),
         "short_spirals": sum(day.kind == "revenge" for person in people for day in person.days),
         "false_lockouts": {name: _plain(each) for name, each in false.items()},
         "caught": {name: _plain(each) for name, each in caught.items()},
@@ -194,6 +196,15 @@ def described(result: dict[str, object]) -> str:
         f"(upper bound {100 * high:.2f} %).\nSpirals: {'within' if low >= 0.9 else 'NOT within'} the aim of "
         "90 % caught by their third order."
     )
+    if result["calm_days"] < DAYS_ASKED or result["spirals"] < SPIRALS_ASKED:  # type: ignore[operator]
+        verdict += (
+            f"\nThe aims ask for {DAYS_ASKED} calm days and {SPIRALS_ASKED} spirals; this run has fewer."
+        )
+    if not result["level_3_seen"]:
+        verdict += (
+            "\nLevel 3 was reached on no day of anybody, calm or frozen, so that no calm day reached it says "
+            "little:\na watch that locks nobody out has no false lockouts either."
+        )
     return f"""\
 Measured on {result["date"]}, {result["people"]} people, {result["calm_days"]} calm days,
 {result["spirals"]} spirals of three orders or more ({result["short_spirals"]} shorter ones left out);
@@ -204,8 +215,9 @@ code {result["code"]}.
 |---|---|---|
 {rows}
 
-Counts with bounds of 95 %: Clopper–Pearson, then a bootstrap over people. A simple rule locks out when it
-would have refused an order of the day, and catches when it would have refused one of a spiral's first three.
+Counts with bounds of 95 %: Clopper–Pearson over days, then a bootstrap over people (of none or all:
+Clopper–Pearson over people). A simple rule locks out when it would have refused an order of the day, and
+catches when it would have refused one of a spiral's first three.
 Levels are read beside the fold and not acted upon, and no refusal by a rule changes what comes after: every
 rule sees the same day. In {100 * result["calibrated"]:.0f} % of them the watch had learned enough \
 (one that has not says nothing). Median: {result["orders_median"]:.0f} orders a calm day; \

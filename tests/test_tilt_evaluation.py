@@ -26,6 +26,9 @@ def test_people_who_differ_widen_the_bounds_by_people_alone() -> None:
     assert apart.people_high - apart.people_low > 0.5
     assert alike.people_low == alike.people_high == 0.5
     assert interval([[], []]).of == 0
+    never = interval([[False] * 10] * 5)
+    assert never.people_high == pytest.approx(clopper_pearson(0, 5)[1])
+    assert never.people_high > never.high
 
 
 def test_simple_rules_refuse_what_they_say() -> None:
