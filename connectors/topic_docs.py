@@ -117,7 +117,7 @@ def _of_record(name: str, hint: Any) -> FieldDoc:
     for meta in getattr(hint, "__metadata__", ()):
         if isinstance(meta, msgspec.Meta):
             doc, bare = meta.description or "", get_args(hint)[0]
-    kind = "object" if get_origin(bare) is dict else _PYTHON_TYPES[bare]
+    kind = {dict: "object", list: "array"}.get(get_origin(bare)) or _PYTHON_TYPES[bare]
     return FieldDoc(name, kind, kind, unit_of(name), doc, {}, 0)
 
 

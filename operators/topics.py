@@ -137,6 +137,12 @@ ACCOUNT = Topic(
     False,
     0,
 )
+TILT = Topic(
+    "tilt", outcomes.TiltStatus, "How far the trader is from his usual self, whenever it changed.", False, 0
+)
+BEHAVIOUR = Topic(
+    "behaviour", outcomes.BehaviourRecord, "What was seen of the trader, in the order of events.", False, 0
+)
 AUDIT = Topic("audit", outcomes.AuditEntry, "The audit chain of each account.", False, 0)
 
 TICKS = (TRADES, QUOTES, BOOK, GAPS)
@@ -160,7 +166,7 @@ VIEW = Topic(
     "view", records.VIEW, "What a screen shows of the ticks, conflated, five times a second.", False, 0
 )
 
-OUTCOMES = (DECISIONS, CHILD_ORDERS, PARENT_ORDERS, EXECUTIONS, POSITIONS, ACCOUNT, AUDIT)
+OUTCOMES = (DECISIONS, CHILD_ORDERS, PARENT_ORDERS, EXECUTIONS, POSITIONS, ACCOUNT, TILT, BEHAVIOUR, AUDIT)
 """What the account flow writes, by way of the ledger's outbox."""
 
 ARCHIVED = (*TICKS, *SIGNALS, ACCOUNT_EVENTS, *OUTCOMES, DEAD_LETTERS, HEALTH)

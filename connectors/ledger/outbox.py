@@ -161,7 +161,7 @@ def _place(topic: str, facts: _Facts) -> _Place | None:
     match topic:
         case "positions":
             return _Place(facts.symbol)
-        case "account":
+        case "account" | "tilt":
             return _Place("")
         case "parent_orders":
             return _Place(facts.parent_id, facts.status == "ended")

@@ -55,6 +55,10 @@ _FEW_VALUES = frozenset(
         "code",
         "symbol",
         "side",
+        "phase",
+        "what",
+        "client",
+        "session",
     }
     | {"action", "order_type", "time_in_force", "algorithm", "status", "strategy", "tier", "mode"}
 )
@@ -256,5 +260,7 @@ def _record_column(name: str, hint: Any) -> Column:
             doc, bare = meta.description or "", hint.__origin__
     if get_origin(bare) is dict:
         return Column(name, "Map(LowCardinality(String), Float64)", doc, codec="ZSTD(1)")
+    if get_origin(bare) is list:
+        return Column(name, "Array(String)", doc, codec="ZSTD(1)")
     kind = _RECORD_TYPES[bare]
     return Column(name, f"LowCardinality({kind})" if name in _FEW_VALUES else kind, doc, codec="ZSTD(1)")

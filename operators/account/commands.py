@@ -8,11 +8,13 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from genesis.operators.account import execution, figures, performance, risk
-from genesis.operators.account.desk import SIDES, Desk, promised
+from genesis.operators.account import composure, execution, figures, performance, risk
+from genesis.operators.account.desk import SIDES, Desk, Refused, promised
 from genesis.operators.account.events import (
+    AcceptBreak,
     AccountEvent,
     AmendOrder,
+    AnswerChecklist,
     CancelOrders,
     Command,
     Flatten,
@@ -21,13 +23,16 @@ from genesis.operators.account.events import (
     RequestOverride,
     ResumeOrder,
     SetMode,
+    SetParameter,
     SetStop,
+    TellLifeEvent,
     WriteJournal,
 )
 from genesis.operators.account.money import ZERO, AmountError, down_to, positive
 from genesis.operators.account.portfolio import average_cost, position_of
 from genesis.operators.account.state import BUY, SELL, Rules, View, Working
 from genesis.operators.slicing.orders import EventKind
+from genesis.operators.tilt import interventions
 
 ALGORITHMS = frozenset({"one", "twap", "vwap", "pov", "iceberg", "shortfall"})
 
@@ -46,14 +51,6 @@ SIDE_NUMBERS = {name: number for number, name in SIDES.items()}
 
 MODES = {"active": 0, "reducing": 1, "halted": 2}
 """Modes, from the most to the least that is allowed."""
-
-
-class Refused(Exception):
-    """A command that is not carried out: code and sentence."""
-
-    def __init__(self, code: str, sentence: str, figures: dict[str, float] | None = None) -> None:
-        super().__init__(sentence)
-        self.code, self.sentence, self.figures = code, sentence, figures or {}
 
 
 def carry_out(desk: Desk, event: AccountEvent, command: Command) -> None:
@@ -92,7 +89,19 @@ def place(desk: Desk, event: AccountEvent, order: PlaceOrder) -> None:
     slices = execution.slices_of(order.algorithm, order.slices, slices_min)
     closing = side == SELL and qty <= found.free_base
     key = f"{order.symbol}|{order.side}|{order.qty}|{order.notional}|{order.share}|{order.strategy}"
-    ask = risk.Ask(rules, view, side, qty, limit_price, order.algorithm, slices, order.strategy, closing, key)
+    ask = risk.Ask(
+        rules,
+        view,
+        side,
+        qty,
+        limit_price,
+        order.algorithm,
+        slices,
+        order.strategy,
+        closing,
+        key,
+        order.reason,
+    )
     objection = risk.objection(account, ask, found)
     if objection is not None:
         performance.note_order(account.performance, accepted=False)
@@ -236,6 +245,11 @@ def set_stop(desk: Desk, event: AccountEvent, command: SetStop) -> None:
             raise Refused("MALFORMED", f"distance_ppm goes from 1 to {STOP_PPM_MAX}.")
         price = average_cost(position) * (1 - command.distance_ppm / PPM)
     price = down_to(price, rules.tick)
+    is_wider = price < account.stops.get(command.symbol, ZERO)
+    if is_wider and not interventions.is_open(account.tilt.rest):
+        raise Refused(
+            "TILT_LOCKOUT", "A stop stays where it is while you rest. Bringing it closer is possible."
+        )
     if not ZERO < price < view.bid:
         raise Refused("STOP_PRICE", "A stop-loss lies below the market. `flatten` sells at once.")
     account.stops[command.symbol] = price
@@ -311,6 +325,9 @@ def override(desk: Desk, event: AccountEvent, command: RequestOverride) -> None:
         raise Refused(
             "OVERRIDE_COOLDOWN", f"The next override is possible in {hours:.1f} h.", {"hours": hours}
         )
+    if not interventions.is_open(account.tilt.rest):
+        figures.attempted(account)
+        raise Refused("TILT_LOCKOUT", "An override waits until you have rested. `tilt` shows the way back.")
     if account.mode_code != "DAILY_LOSS":
         raise Refused(
             "OVERRIDE_NOTHING", "Today's budget holds nothing back, so there is nothing to override."
@@ -325,6 +342,7 @@ def override(desk: Desk, event: AccountEvent, command: RequestOverride) -> None:
 def journal(desk: Desk, event: AccountEvent, command: WriteJournal) -> None:
     """Keep an entry of the journal, in the audit chain."""
     words = len(command.text.split())
+    interventions.write(desk.account.tilt.rest, words)
     desk.decide(event.kind, "OK", "Written into the journal.", {"words": words})
 
 
@@ -339,4 +357,8 @@ _HANDLERS: dict[type[Command], Callable[[Desk, AccountEvent, Any], None]] = {
     SetMode: set_mode,
     RequestOverride: override,
     WriteJournal: journal,
+    SetParameter: composure.set_parameter,
+    TellLifeEvent: composure.tell_life_event,
+    AcceptBreak: composure.accept_break,
+    AnswerChecklist: composure.answer_checklist,
 }

@@ -19,6 +19,7 @@ from genesis.operators.account.outcomes import ChildOrder, Decision, ParentOrder
 from genesis.operators.account.signing import Keys
 from genesis.operators.account.state import BUY, CHILDREN_MAX, Account, Child, Working
 from genesis.operators.account.tiers import name_of
+from genesis.operators.slicing.orders import EventKind
 
 PERMIT_NS = 10 * 10**9
 """How long a permit holds, by the account's clock."""
@@ -45,6 +46,14 @@ class Outcome(NamedTuple):
 
     topic: str
     record: msgspec.Struct
+
+
+class Refused(Exception):
+    """A command that is not carried out: code and sentence."""
+
+    def __init__(self, code: str, sentence: str, figures: dict[str, float] | None = None) -> None:
+        super().__init__(sentence)
+        self.code, self.sentence, self.figures = code, sentence, figures or {}
 
 
 class Desk:
@@ -161,6 +170,13 @@ class Desk:
             if closed is None:
                 return
             del children[closed]
+
+    def call_off(self, working: Working) -> None:
+        """Cancel an order on the account's own behalf."""
+        account = self.account
+        rules = account.rules[working.symbol]
+        wishes = working_orders.on_command(working, rules, EventKind.CANCEL, account.now_ns)
+        self.carry_out(working, wishes)
 
     def carry_out(self, working: Working, wishes: list[working_orders.Wish]) -> None:
         """Do what an order wants, and tell how it stands when that changed."""

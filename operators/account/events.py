@@ -124,6 +124,71 @@ class WriteJournal(_Body, frozen=True, kw_only=True, tag="write_journal"):
     text: Text
 
 
+class SetParameter(_Body, frozen=True, kw_only=True, tag="set_parameter"):
+    """Change a limit or a profile of one's own; what loosens takes effect an hour later."""
+
+    name: Name
+    value: Name
+
+
+class TellLifeEvent(_Body, frozen=True, kw_only=True, tag="tell_life_event"):
+    """Say that life asks for care for some days, such as a night without sleep; what it is stays untold."""
+
+    days: int
+
+
+class AcceptBreak(_Body, frozen=True, kw_only=True, tag="accept_break"):
+    """Accept the break that is offered."""
+
+
+class AnswerChecklist(_Body, frozen=True, kw_only=True, tag="answer_checklist"):
+    """Answer the points of the checklist, in their order."""
+
+    agreed: Annotated[tuple[bool, ...], Meta(max_length=16)]
+
+
+class ActKind(StrEnum):
+    """What only a dashboard can see of the trader; `tilt.observations` says what the values mean."""
+
+    KEYS = "keys"
+    CORRECTIONS = "corrections"
+    EDITED = "edited"
+    PREVIEWED = "previewed"
+    DECIDED = "decided"
+    SCREEN = "screen"
+    CHART = "chart"
+    STARED = "stared"
+    CONNECTED = "connected"
+    LEFT = "left"
+    CLOCK_JUMPED = "clock_jumped"
+
+
+ACTS_MAX = 64
+"""Acts in one event."""
+
+AGO_MS_MAX = 600_000
+
+Figure = Annotated[float, Meta(ge=-1e9, le=1e9)]
+
+
+class Act(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One act at the keys; never what was typed."""
+
+    what: ActKind
+    ago_ms: Annotated[int, Meta(ge=0, le=AGO_MS_MAX)] = 0  # before the event was made, by a steady clock
+    value: Figure = 0.0
+    other: Figure = 0.0
+    symbol: Name = ""
+
+
+class Behaviour(_Body, frozen=True, kw_only=True, tag="behaviour"):
+    """What a dashboard saw of the trader since it told the last time, oldest first."""
+
+    client: Name  # made anew for each machine and user
+    session: Name  # made anew whenever a dashboard is opened
+    acts: Annotated[tuple[Act, ...], Meta(min_length=1, max_length=ACTS_MAX)]
+
+
 class Execution(_Body, frozen=True, kw_only=True, tag="execution"):
     """What the venue reported of a child order; one for every change and every trade."""
 
@@ -221,20 +286,24 @@ Command = (
     | SetMode
     | RequestOverride
     | WriteJournal
+    | SetParameter
+    | TellLifeEvent
+    | AcceptBreak
+    | AnswerChecklist
 )
 Report = Execution | VenueBalances | PermitRefused | VenueLink
-Body = Command | Report | Listings | MarketRecord
+Body = Command | Report | Listings | MarketRecord | Behaviour
 
 KINDS: dict[str, type[msgspec.Struct]] = {
     str(each.__struct_config__.tag): each
-    for each in (*Command.__args__, *Report.__args__, Listings, MarketRecord)
+    for each in (*Command.__args__, *Report.__args__, Listings, MarketRecord, Behaviour)
 }
 
 _COMMANDS = frozenset(str(each.__struct_config__.tag) for each in Command.__args__)
 _REPORTS = frozenset(str(each.__struct_config__.tag) for each in Report.__args__)
 
 ALLOWED: dict[str, frozenset[str]] = {
-    Role.TRADER: _COMMANDS,
+    Role.TRADER: _COMMANDS | {"behaviour"},
     Role.STRATEGY: frozenset({"place_order", "cancel_orders"}),
     Role.TICKER: frozenset({"market", "listings"}),
     Role.GATEWAY: _REPORTS,

@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from genesis.operators.account import performance, portfolio, tier_facts, tiers
+from genesis.operators.account import composure, performance, portfolio, tier_facts, tiers
 from genesis.operators.account.desk import Desk, promised
 from genesis.operators.account.events import pair_of
 from genesis.operators.account.money import ZERO
 from genesis.operators.account.risk import TOGETHER, Figures, dust
 from genesis.operators.account.state import BUY, Account, Rules, Working
 from genesis.operators.account.tiers import Limits
+from genesis.operators.tilt import parameters
 
 OVERRIDE_SHARE = Decimal("0.5")
 """What an override adds to the day's limit, as a share of it."""
@@ -46,12 +47,26 @@ def limits_of(account: Account) -> Limits:
         account.performance.equity,
         account.now_ns,
         performance.losing_days(account.performance),
-        0,
+        composure.limit_level_of(account),
         account.performance.today.start,
     )
+    found = _own(account, found)
     if account.override.day != performance.day_of(account.now_ns):
         return found
     return found._replace(daily_loss=found.daily_loss * (1 + OVERRIDE_SHARE))
+
+
+def _own(account: Account, found: Limits) -> Limits:
+    """Lower limits to what the trader allows himself."""
+    chosen = account.tilt.chosen
+    if not chosen.values:
+        return found
+    share = parameters.number_of(chosen, "position_share")
+    largest = max(account.performance.equity * share, found.position_min_notional)
+    return found._replace(
+        daily_loss=found.daily_loss * parameters.number_of(chosen, "daily_loss_share"),
+        position_max_notional=min(found.position_max_notional, largest),
+    )
 
 
 def _spoken_for(working: Working, account: Account) -> Decimal:

@@ -9,10 +9,11 @@ from collections.abc import Iterable
 
 import msgspec
 
-from genesis.operators.account import commands, figures, market, reports, signing
+from genesis.operators.account import commands, composure, figures, market, reports, signing, tilting
 from genesis.operators.account.desk import Desk, FoldKeys, Outcome
 from genesis.operators.account.events import (
     AccountEvent,
+    Behaviour,
     Command,
     Execution,
     Listings,
@@ -68,13 +69,15 @@ def _take(desk: Desk, event: AccountEvent) -> None:
     elif isinstance(body, Listings):
         market.take_listings(desk, body)
     elif isinstance(body, Execution):
+        was = tilting.before(desk, body)
         reports.on_execution(desk, body)
+        tilting.after(desk, event, body, was)
     elif _is_new(desk, event):
         _carry_out(desk, event, body)
 
 
 def _carry_out(
-    desk: Desk, event: AccountEvent, body: Command | VenueBalances | PermitRefused | VenueLink
+    desk: Desk, event: AccountEvent, body: Command | VenueBalances | PermitRefused | VenueLink | Behaviour
 ) -> None:
     if isinstance(body, VenueBalances):
         reports.on_balances(desk, body)
@@ -83,7 +86,11 @@ def _carry_out(
     elif isinstance(body, PermitRefused):
         reports.on_permit_refused(desk, body)
     else:
-        commands.carry_out(desk, event, body)
+        was = tilting.before(desk, body)
+        if not isinstance(body, Behaviour):
+            commands.carry_out(desk, event, body)
+        tilting.after(desk, event, body, was)
+        composure.follow(desk)
 
 
 def _is_new(desk: Desk, event: AccountEvent) -> bool:

@@ -6,7 +6,7 @@ is over, the mode follows the limits, stops are watched, then every order at wor
 
 from decimal import Decimal
 
-from genesis.operators.account import commands, execution, figures
+from genesis.operators.account import commands, composure, execution, figures, tilting
 from genesis.operators.account.desk import Desk
 from genesis.operators.account.events import AccountEvent, Listings, Mark, MarketRecord, pair_of
 from genesis.operators.account.money import ZERO, AmountError, amount, positive
@@ -14,7 +14,6 @@ from genesis.operators.account.outcomes import AccountStatus
 from genesis.operators.account.risk import SENDS_NS, STALE_NS
 from genesis.operators.account.state import BUY, SYMBOLS_MAX, Rules, View
 from genesis.operators.account.tiers import name_of
-from genesis.operators.slicing.orders import EventKind
 
 STATUS_EVERY_NS = 10**9
 """How often the account tells how it stands."""
@@ -64,20 +63,16 @@ def take(desk: Desk, event: AccountEvent, record: MarketRecord) -> None:
     account.sends_ns = [at_ns for at_ns in account.sends_ns if at_ns > account.now_ns - SENDS_NS]
     figures.on_clock(desk)
     if account.is_open:
-        figures.hold_limits(desk, lambda working: cancel(desk, working.parent_id))
+        figures.hold_limits(desk, desk.call_off)
         _watch_stops(desk)
         _close(desk)
         _work(desk, traded)
     if account.now_ns - account.status_ns >= STATUS_EVERY_NS:
         account.status_ns = account.now_ns
+        if account.is_open:
+            tilting.on_market(desk)
+            composure.follow(desk)
         tell_status(desk)
-
-
-def cancel(desk: Desk, parent_id: str) -> None:
-    """Cancel an order on the account's own behalf."""
-    working = desk.account.working[parent_id]
-    rules = desk.account.rules[working.symbol]
-    desk.carry_out(working, execution.on_command(working, rules, EventKind.CANCEL, desk.account.now_ns))
 
 
 def _viewed(desk: Desk, mark: Mark) -> Decimal:
@@ -117,7 +112,8 @@ def _watch_stops(desk: Desk) -> None:
             continue
         account.closing[symbol] = desk.event_id
         for working in [each for each in account.working.values() if each.symbol == symbol]:
-            cancel(desk, working.parent_id)
+            desk.call_off(working)
+        tilting.note_stop(account, desk.event_id)
         desk.decide(
             "stop_loss",
             "OK",
@@ -172,7 +168,7 @@ def tell_status(desk: Desk) -> None:
             account_id=account.account_id,
             tier=name_of(account.standing.tier),
             mode=account.mode,
-            tilt_level=0,
+            tilt_level=composure.level_of(account),
             equity=f"{worth.equity:f}",
             cash=f"{account.portfolio.cash:f}",
             realised_day=f"{worth.realised_day:f}",

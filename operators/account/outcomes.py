@@ -130,6 +130,38 @@ class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
     figures: Annotated[dict[str, float], Meta(description="limits and measures by name with unit")]
 
 
+class TiltStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the trader is from his usual self, and what follows from it."""
+
+    id: Id
+    event_ns: EventNs
+    account_id: Account
+    level: Annotated[int, Meta(description="0 to 3; 3 as long as a rest lasts")]
+    score: Annotated[float, Meta(description="weight of all evidence, in alarms")]
+    calibrated: Annotated[bool, Meta(description="whether enough is known of the trader's usual self")]
+    phase: Annotated[str, Meta(description="free, pausing, resting or returning")]
+    until_ns: Annotated[int, Meta(description="end of the time of a pause or rest, ns since the epoch; or 0")]
+    missing: Annotated[list[str], Meta(description="what keeps a pause or rest from ending")]
+    debt: Annotated[int, Meta(description="disciplined trades with a profit until sizes are full again")]
+    names: Annotated[list[str], Meta(description="signs that are lit, strongest first")]
+    signs: Annotated[list[str], Meta(description="… their evidence, a sentence each")]
+    sentence: Annotated[str, Meta(description="what changed, why it is all right, what to do next")]
+
+
+class BehaviourRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was seen of the trader; never what was typed."""
+
+    id: Id
+    event_ns: EventNs
+    account_id: Account
+    what: Annotated[str, Meta(description="kind of observation, such as keys or sold")]
+    value: Annotated[float, Meta(description="as the page on tilt says for the kind; 0 where not known")]
+    other: Annotated[float, Meta(description="as well")]
+    symbol: Annotated[str, Meta(description="as the venue writes it; empty for none")]
+    client: Annotated[str, Meta(description="machine and user, made up; empty for what the fold saw")]
+    session: Annotated[str, Meta(description="one opening of a dashboard, made up; empty as well")]
+
+
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One link of the audit chain."""
 

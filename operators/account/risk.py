@@ -14,6 +14,7 @@ from genesis.operators.account.money import ZERO, is_multiple, text
 from genesis.operators.account.state import BUY, ORDERS_WORKING_MAX, Account, Rules, View
 from genesis.operators.account.tiers import Limits
 from genesis.operators.records import MarketState
+from genesis.operators.tilt import interventions
 
 STALE_NS = 5 * 10**9
 """A mark older than this, by the account's clock, is no ground to trade on."""
@@ -48,6 +49,7 @@ class Ask(NamedTuple):
     strategy: str
     is_closing: bool  # sells no more than is held and not on sale already
     key: str  # what makes two orders equal
+    reason: str = ""  # the trader's
 
     @property
     def notional(self) -> Decimal:
@@ -91,6 +93,26 @@ def _mode(account: Account, ask: Ask, _figures: Figures) -> Found:
     if account.mode == "reducing" and not ask.is_closing:
         return "Only orders that lower risk go out for now. Selling what you hold is always possible.", {}
     return None
+
+
+def _rest(account: Account, ask: Ask, _figures: Figures) -> Found:
+    rest = account.tilt.rest
+    if ask.is_closing or interventions.is_open(rest):
+        return None
+    left = interventions.missing(rest, account.now_ns)
+    return (
+        f"You are resting, and what you hold is watched. Left until you trade again: {', '.join(left)}.",
+        {"rest_left_s": max(rest.until_ns - account.now_ns, 0) / 1e9},
+    )
+
+
+def _reason(account: Account, ask: Ask, _figures: Figures) -> Found:
+    words = len(ask.reason.split())
+    if ask.is_closing or ask.strategy or account.tilt.level < 2 or words >= interventions.REASON_WORDS:
+        return None
+    least = interventions.REASON_WORDS
+    sentence = f"Several habits are off, so an order takes a reason of {least} words or more, and goes on."
+    return sentence, {"words": float(words), "words_min": float(least)}
 
 
 def _trading(_account: Account, ask: Ask, _figures: Figures) -> Found:
@@ -294,6 +316,8 @@ def _rate(account: Account, ask: Ask, _figures: Figures) -> Found:
 CHECKS: tuple[tuple[str, str, Check], ...] = (
     ("LINK_DOWN", "the venue is reached, and the account's balances are known", _link),
     ("MODE", "the mode allows it: active all, reducing what lowers risk, halted nothing", _mode),
+    ("TILT_LOCKOUT", "the trader does not rest; what is held can be sold at all times", _rest),
+    ("TILT_REASON", "from tilt level 2 on it comes with a reason of at least 5 words", _reason),
     ("NOT_TRADING", "the symbol trades", _trading),
     ("STALE_MARKET", "there is a fresh two-sided quote, and no maintenance", _market),
     ("DUPLICATE", "it is not the same order again within 2 s", _twice),

@@ -19,6 +19,8 @@ from genesis.operators.account.tier_facts import Summary
 from genesis.operators.account.tiers import Standing
 from genesis.operators.slicing.orders import ORDER, State
 from genesis.operators.slicing.steps import Steps
+from genesis.operators.tilt.interventions import Rest
+from genesis.operators.tilt.parameters import Chosen
 
 IDS_MAX = 1_024
 """Commands and reports that are remembered to know a repeat. One that is not newer than the newest forgotten
@@ -138,6 +140,27 @@ class Override(msgspec.Struct):
     day: int = -1  # UTC day for which it counts
 
 
+class Tilt(msgspec.Struct):
+    """What is known of the trader: the watch's state, what it needs besides, and what follows."""
+
+    watch: bytes = b""  # of `tilt.watch`; empty before the first observation
+    level: int = 0  # of the watch
+    score: float = 0.0
+    calibrated: bool = False
+    names: list[str] = []  # of the signs that are lit
+    signs: list[str] = []  # … their sentences
+    rest: Rest = msgspec.field(default_factory=Rest)
+    chosen: Chosen = msgspec.field(default_factory=Chosen)
+    numbers: dict[str, int] = {}  # of symbols, from 1
+    amended: dict[str, int] = {}  # amendments of the orders at work
+    stop_causes: list[str] = []  # newest events by which a stop sold
+    marked: dict[str, int] = {}  # unrealised return of positions, in steps
+    clock_ns: int = 0  # of the newest observation of the clock
+    market_state: int = 0
+    client: str = ""  # that told last
+    told: str = ""  # what was told last, in short
+
+
 class Account(msgspec.Struct):
     """One account."""
 
@@ -167,6 +190,7 @@ class Account(msgspec.Struct):
     seen_floor_ns: dict[str, int] = {}  # newest time of what is forgotten, by role
     sends_ns: list[int] = []  # of the children of the last 10 s
     override: Override = msgspec.field(default_factory=Override)
+    tilt: Tilt = msgspec.field(default_factory=Tilt)
     last_refusal: Decision | None = None
     status_ns: int = 0  # when the status was last told
 

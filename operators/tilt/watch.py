@@ -41,6 +41,7 @@ STATE = np.dtype(
         ("event_ns", "<i8"),
         ("order_ns", "<i8"),
         ("loss_ns", "<i8"),
+        ("sensitivity", "<f8"),
         ("count", "<i8", (MEASURES,)),
         ("lit", "<i8", (MEASURES,)),
         ("sums", "<f8", (MEASURES,)),
@@ -86,7 +87,7 @@ def _judge(state: Any, i: int, value: float, direction: float) -> None:
         kept = state.kept[i, : min(count, KEPT)]
         middle = np.median(kept)
         scale = max(1.4826022185056018 * np.median(np.abs(kept - middle)), SCALE_MIN)
-        z = min(max(direction * (size - middle) / scale, -CLIP), CLIP)
+        z = min(max(direction * (size - middle) / scale, -CLIP), CLIP) * state.sensitivity
         state.sums[i] = min(max(0.0, state.sums[i] + z - K), 2.0 * H)
         state.value[i], state.usual[i] = value, np.exp(middle)
         if state.sums[i] >= H:
@@ -132,7 +133,34 @@ def fresh() -> bytes:
     >>> len(fresh()) == STATE.itemsize
     True
     """
-    return np.zeros(1, STATE).tobytes()
+    state = np.zeros(1, STATE)
+    state["sensitivity"] = 1.0
+    return state.tobytes()
+
+
+def tuned(state: bytes, sensitivity: float) -> bytes:
+    """Return a state for which evidence weighs as given; 1 is usual.
+
+    >>> tuned(fresh(), 1.0) == fresh()
+    True
+    """
+    held = np.frombuffer(state, STATE)
+    if held["sensitivity"][0] == sensitivity:
+        return state
+    held = held.copy()
+    held["sensitivity"] = sensitivity
+    return held.tobytes()
+
+
+def rested(state: bytes) -> bytes:
+    """Return a state after a rest: what is usual is kept, the evidence is put away.
+
+    >>> rested(fresh()) == fresh()
+    True
+    """
+    held = np.frombuffer(state, STATE).copy()
+    held["sums"], held["lit"] = 0.0, 0
+    return held.tobytes()
 
 
 def observe(state: bytes | bytearray, rows: np.ndarray[Any, Any]) -> tuple[bytes, Reading]:

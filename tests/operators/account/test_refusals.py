@@ -108,6 +108,18 @@ def _busy(lab: Lab) -> PlaceOrder:
     return buy()
 
 
+def _resting(lab: Lab) -> PlaceOrder:
+    lab.account.tilt.level = 3
+    lab.account.tilt.clock_ns = lab.now_ns + 10**9  # nothing new is observed before the rest begins
+    lab.tick(1.0)
+    return buy()
+
+
+def _off(lab: Lab) -> PlaceOrder:
+    lab.account.tilt.level = 2
+    return buy("10", reason="it will go up")
+
+
 def _asking(order: PlaceOrder) -> Callable[[Lab], PlaceOrder]:
     return lambda _lab: order
 
@@ -115,6 +127,8 @@ def _asking(order: PlaceOrder) -> Callable[[Lab], PlaceOrder]:
 REFUSALS: list[tuple[str, Callable[[Lab], PlaceOrder]]] = [
     ("LINK_DOWN", _unlinked),
     ("MODE", _halted),
+    ("TILT_LOCKOUT", _resting),
+    ("TILT_REASON", _off),
     ("NOT_TRADING", _not_trading),
     ("STALE_MARKET", _stale),
     ("STALE_MARKET", _in_maintenance),
