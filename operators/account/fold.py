@@ -41,7 +41,7 @@ def fold(account: Account, keys: FoldKeys, events: Iterable[AccountEvent]) -> li
     >>> event = signing.sealed(b"k" * 32, "trader", "main", "e1", 5, WriteJournal(text="A calm day."))
     >>> account = Account("main")
     >>> [outcome.topic for outcome in fold(account, keys, [event, event])]
-    ['decisions', 'audit']
+    ['decisions', 'audit', 'behaviour', 'tilt']
     >>> account.head_number
     1
     """
