@@ -76,6 +76,10 @@ REFUSALS: Mapping[str, Message] = {
         "It takes ten seconds, and the order waits for you.", "Add because and your words to the order."),
     "TILT_LOCKOUT": Message(_N, "Trading rests for now, to protect what you built.",
         "Stops stay in place, and closing is always open.", "A walk, then journal: a few lines."),
+    "TILT_BREAK": Message(_N, "You are resting already.",
+        "What you hold is watched for you.", "why tells what is left of it."),
+    "PARAMETER": Message(_I, "That is not a value of this parameter.",
+        "Yours stay as they are.", "help has the parameters and how far each goes."),
     # orders and positions
     "UNKNOWN_SYMBOL": Message(_I, "This pair is not among those that are followed.",
         _UNREAD, "overview shows those that are."),
