@@ -5,6 +5,7 @@ A command without a decision is sent again with the same id, which changes nothi
 
 import secrets
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -13,7 +14,7 @@ from genesis.connectors.kafka import BrokerUnreachable, FrameConsumer, FrameProd
 from genesis.connectors.settings import Settings
 from genesis.operators import topics
 from genesis.operators.account import signing
-from genesis.operators.account.events import AccountEvent, Command, kind_of
+from genesis.operators.account.events import AccountEvent, Behaviour, Command, Role, kind_of
 from genesis.operators.account.outcomes import Decision
 
 AGAIN_S = 3.0
@@ -31,6 +32,35 @@ _decoder = msgspec.json.Decoder(Decision)
 
 class NoDecisionError(RuntimeError):
     """Nothing was decided in time; the message says what to look at."""
+
+
+class Teller:
+    """One who tells an account something that is not decided on, and waits for no answer.
+
+    Parameters
+    ----------
+    settings
+        Where the broker is, and which account.
+    key
+        Key of the trader.
+    """
+
+    def __init__(self, settings: Settings, key: bytes) -> None:
+        self._account, self._key = settings.account, key
+        self._producer = FrameProducer.of(settings, "behaviour")
+
+    def tell(self, body: Behaviour) -> None:
+        """Send; what a broker that is away does not take is lost."""
+        event = signing.sealed(
+            self._key, Role.TRADER, self._account, secrets.token_hex(12), time.time_ns(), body
+        )
+        with suppress(QueueFull, BrokerUnreachable):
+            self._producer.send_record(topics.ACCOUNT_EVENTS, event)
+            self._producer.poll()
+
+    def close(self) -> None:
+        """Send what waits, and leave the broker."""
+        self._producer.flush(1.0)
 
 
 @dataclass

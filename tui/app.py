@@ -17,7 +17,7 @@ from typing import NamedTuple
 import urwid
 
 from genesis.connectors.settings import Settings
-from genesis.tui import bookkeeping, keys, memory, palette, views
+from genesis.tui import behaviour, bookkeeping, keys, memory, palette, views
 from genesis.tui import model as models
 from genesis.tui.affairs import NOTHING, Affairs
 from genesis.tui.batch import Batch
@@ -99,6 +99,7 @@ class Dashboard:
         self._bell = self._loop.watch_pipe(self._answer)
         os.set_blocking(self._bell, False)
         self._source = Source(look, connect, self._ring, whose.account_id, whose.books)
+        self._hands, self._begun = behaviour.opened(time.monotonic_ns(), time.time_ns())
         self._carrier = whose.carrier(self._leave, self._source.fail)
 
     def run(self) -> None:
@@ -106,10 +107,12 @@ class Dashboard:
         with _signals(self._on_signal):
             self._source.start()
             self._carrier.start()
+            self._tell(self._begun)
             self._age()
             try:
                 self._loop.run()
             finally:
+                self._tell(behaviour.left(self._hands, time.monotonic_ns()))
                 self._carrier.stop()
                 self._source.stop()
                 self._screen.drain()
@@ -143,6 +146,8 @@ class Dashboard:
         line = self._controls.line
         if line.active and line.errand is not None and line.errand.what is What.GLANCE:
             self._carrier.put(line.errand)
+        self._hands, seen = behaviour.passed(self._hands, time.monotonic_ns(), time.time_ns())
+        self._tell(seen)
         self._refresh()
         self._loop.set_alarm_in(AGE_EVERY_S, self._age)
 
@@ -190,6 +195,8 @@ class Dashboard:
     def _press(self, key: str) -> bool:
         model, before = self._held[0] if self._held else self._model, self._controls
         self._controls = keys.press(before, key, model)
+        self._hands, seen = behaviour.pressed(self._hands, key, before, self._controls, time.monotonic_ns())
+        self._tell(seen)
         self._carry_out(before)
         if self._controls.leaving:
             raise urwid.ExitMainLoop
@@ -197,6 +204,11 @@ class Dashboard:
             self._held = (self._model, time.monotonic_ns()) if self._controls.held else None
         self._redraw()
         return key != keys.REDRAW
+
+    def _tell(self, seen: list[behaviour.Seen]) -> None:
+        """Tell the account what was seen of the hands at the keys; who only watches is not watched."""
+        if not self._controls.watching:
+            self._carrier.tell(seen)
 
     def _carry_out(self, before: keys.Controls) -> None:
         """Do what the newest key asked of the world: errands, colours, what is remembered."""
@@ -282,11 +294,13 @@ def run(settings: Settings, appearance: Appearance = Appearance(), watching: boo
             "or name the folder of a running system with --data\n"
         )
         return EXIT_NOTHING_RUNS
+    folder = settings.data / "dashboard"
+    client = "" if watching else memory.Memory(folder).client()
     whose = Whose(
         account_id=settings.account,
         books=bookkeeping.reader(settings),
-        carrier=lambda leave, fail: Errands(settings, lambda: look_around(settings), leave, fail),
+        carrier=lambda leave, fail: Errands(settings, lambda: look_around(settings), leave, fail, client),
         watching=watching,
-        folder=settings.data / "dashboard",
+        folder=folder,
     )
     return show(lambda: look_around(settings), consumer_at, settings.data, appearance, whose)

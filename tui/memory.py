@@ -5,6 +5,8 @@ after ``because`` are never in them: `commands.line.remembered` leaves them out.
 written is as if there were none.
 """
 
+import re
+import secrets
 from contextlib import suppress
 from pathlib import Path
 
@@ -49,6 +51,19 @@ class Memory:
     def welcomed(self) -> None:
         """Remember that the first steps were taken, or left."""
         self._write("welcomed", "")
+
+    def client(self) -> str:
+        """Return the random name by which this machine and user are known to the account."""
+        if self._folder is None:
+            return ""
+        path = self._folder / "client"
+        with suppress(OSError):
+            found = path.read_text()
+            if re.fullmatch("[0-9a-f]{16}", found):
+                return found
+        made = secrets.token_hex(8)
+        self._write("client", made)
+        return made
 
     def _write(self, name: str, text: str) -> None:
         if self._folder is not None:
