@@ -61,6 +61,10 @@ class Mood(msgspec.Struct, frozen=True, kw_only=True):
         When trading opens again, account's clock; 0 when it is not locked.
     calibrated
         False while his usual self is being learned.
+    missing
+        What keeps a rest from ending.
+    debt
+        Disciplined trades with a profit until sizes are full again.
     """
 
     event_ns: int
@@ -68,6 +72,8 @@ class Mood(msgspec.Struct, frozen=True, kw_only=True):
     signs: tuple[str, ...] = ()
     until_ns: int = 0
     calibrated: bool = True
+    missing: tuple[str, ...] = ()
+    debt: int = 0
 
 
 class Books(NamedTuple):
@@ -284,6 +290,8 @@ class _Told(msgspec.Struct, kw_only=True):
     until_ns: int = 0
     locked_until_ns: int = 0
     calibrated: bool = True
+    missing: list[str] = []
+    debt: int = 0
 
 
 _told = msgspec.json.Decoder(_Told)
@@ -305,6 +313,8 @@ def decoded(topic: str, value: bytes, account_id: str) -> Affairs | None:
             signs=tuple(_sentence(each) for each in told.signs),
             until_ns=max(told.until_ns, told.locked_until_ns),
             calibrated=told.calibrated,
+            missing=tuple(told.missing),
+            debt=max(told.debt, 0),
         )
         return of_record(record) if told.account_id in ("", account_id) else None
     record = _decoders[topic].decode(value)

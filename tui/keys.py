@@ -31,6 +31,7 @@ class Mode(Enum):
     LINE = "typing a command"
     HELP = "reading help"
     WHY = "reading why something was declined"
+    CHECKLIST = "reading the checklist"
     WELCOME = "taking the first steps"
 
 
@@ -230,6 +231,8 @@ def _shown(controls: Controls, show: Show, model: Model) -> Controls:
             return _help(1)(controls, model)
         case "why":
             return replace(controls, mode=Mode.WHY)
+        case "checklist":
+            return replace(controls, mode=Mode.CHECKLIST)
         case "welcome":
             return replace(controls, mode=Mode.WELCOME, step=0, screen=0)
         case "theme":
@@ -326,6 +329,8 @@ TABLE = (
     Key(("q",), "q", "Help", "leave", _leave, Mode.HELP),
     Key(("esc", "enter", " "), "esc", "Why", "close it", _keep, Mode.WHY),
     Key(("q",), "q", "Why", "leave", _leave, Mode.WHY),
+    Key(("esc", "enter", " "), "esc", "Checklist", "close it", _keep, Mode.CHECKLIST),
+    Key(("q",), "q", "Checklist", "leave", _leave, Mode.CHECKLIST),
     Key(("enter", " "), "enter", "First steps", "the next step", _step, Mode.WELCOME),
     Key(("esc",), "esc", "First steps", "leave them for now", _skip, Mode.WELCOME),
     Key(("q",), "q", "First steps", "leave", _leave, Mode.WELCOME),

@@ -113,7 +113,8 @@ def replace_run(model: Model, **changes: str) -> RunFile:
 def tilted(level: int, tier: Tier = Tier.HUNTER, until_s: float = 0.0) -> Model:
     """Return the same with a trader who is not himself."""
     until_ns = ledgered.NOW_NS + round(until_s * SECOND_NS) if until_s else 0
-    mood = ledgered.mood(level, until_ns=until_ns)
+    missing = ("the checklist",) if level >= 3 else ()
+    mood = ledgered.mood(level, until_ns=until_ns, missing=missing)
     model = trading(tier)
     return replace(model, affairs=affairs.merge(model.affairs, affairs.of_record(mood)))
 
@@ -201,6 +202,8 @@ SCENES: dict[str, tuple[Callable[[], Model], str | tuple[str, ...], float, float
     "command-journal": (trading, (*"journal", *(" Waited for the second entry." * 12)), 0.2, None),
     "command-market": (trading, (*"1b25u eth",), 0.2, None),
     "why": (lambda: trading(Tier.HUNTER), (*"why", "enter"), 0.2, None),
+    "checklist": (lambda: tilted(3, Tier.SNIPER, -1.0), (*"checklist", "enter"), 0.2, None),
+    "resting-over": (lambda: tilted(3, Tier.SNIPER, -1.0), "", 0.2, None),
     "welcome-1": (trading, (*"welcome", "enter"), 0.2, None),
     "welcome-2": (trading, (*"welcome", "enter", "enter"), 0.2, None),
     "welcome-3": (trading, (*"welcome", "enter", "enter", "enter"), 0.2, None),

@@ -8,16 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genesis.operators.account.events import (
+    AcceptBreak,
     AmendOrder,
+    AnswerChecklist,
     CancelOrders,
     Flatten,
     PauseOrder,
     PlaceOrder,
     RequestOverride,
     SetMode,
+    SetParameter,
     SetStop,
+    TellLifeEvent,
     WriteJournal,
 )
+from genesis.operators.tilt.interventions import CHECKLIST
 from genesis.tui.commands import grammar, values
 from genesis.tui.commands.completion import candidates
 from genesis.tui.commands.grammar import BY_NAME, TAKEN, VERBS, Kind, Mistake, Said, Slot, Verb, read, write
@@ -52,6 +57,7 @@ VALUES: dict[Kind, st.SearchStrategy[object]] = {
     ),
     Kind.LEVEL: st.one_of(st.tuples(st.just("share"), SHARES), st.tuples(st.just("price"), NUMBERS)),
     Kind.FLAG: st.just(True),
+    Kind.ANSWERS: st.tuples(*[st.booleans()] * len(CHECKLIST)),
     Kind.WORDS: PLAIN,
 }
 
@@ -163,6 +169,11 @@ def asked(typed: str, known: Known = KNOWN) -> Meant:
         ("active", SetMode(mode="active")),
         ("override I accept it", RequestOverride(confirmation="I accept it")),
         ("journal a calm day", WriteJournal(text="a calm day")),
+        ("accept", AcceptBreak()),
+        ("checklist yynyy", AnswerChecklist(agreed=(True, True, False, True, True))),
+        ("profile tired", SetParameter(name="profile", value="tired")),
+        ("life 3", TellLifeEvent(days=3)),
+        ("limit position_share 2.5%", SetParameter(name="position_share", value="0.025")),
     ],
 )
 def test_commands_mean_what_they_say(typed: str, wanted: object) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
 
+from genesis.operators.tilt.interventions import CHECKLIST
+from genesis.operators.tilt.parameters import PARAMETERS, PROFILES
 from genesis.tui.commands import values
 
 COMMAND_MAX = 4_200
@@ -29,6 +31,7 @@ class Kind(Enum):
     ORDER = "ORDER"
     LEVEL = "LEVEL"
     CHOICE = "CHOICE"
+    ANSWERS = "ANSWERS"
     FLAG = "FLAG"
     WORDS = "WORDS"
 
@@ -42,6 +45,7 @@ EXPECTED: Mapping[Kind, str] = {
     Kind.COUNT: "a whole number, such as 8",
     Kind.ORDER: "which order: its number in the list, or the beginning of its id",
     Kind.LEVEL: "where: a distance such as 2%, or a price",
+    Kind.ANSWERS: f"a letter for each of {len(CHECKLIST)} points, y or n, such as {'y' * len(CHECKLIST)}",
     Kind.WORDS: "some words",
 }
 """What is said where a slot's value is missing."""
@@ -100,6 +104,9 @@ def _cut(*slots: Slot) -> tuple[Slot, ...]:
     return (_SIDE, _AMOUNT, _PAIR, *slots, *_CUT)
 
 
+OWN_LIMITS = tuple(name for name in PARAMETERS if name != "profile")
+"""Limits that a trader may set for himself, as shares."""
+
 THEMES = ("default", "high-contrast", "light", "monochrome")
 
 VERBS = (
@@ -126,6 +133,14 @@ VERBS = (
          (Slot("words", Kind.WORDS, needed=True),)),
     Verb("journal", (), "You", "write, or its screen",
          (Slot("words", Kind.WORDS),), ("journal waited, and it was worth it",)),
+    Verb("accept", (), "You", "take the break offered"),
+    Verb("checklist", (), "You", "before trading goes on", (Slot("answers", Kind.ANSWERS),), ("checklist",)),
+    Verb("profile", (), "You", "how you are today",
+         (Slot("value", Kind.CHOICE, needed=True, choices=tuple(PROFILES)),), ("profile tired",)),
+    Verb("life", (), "You", "days that ask for care", (Slot("days", Kind.COUNT, needed=True),), ("life 3",)),
+    Verb("limit", (), "You", "a limit of your own",
+         (Slot("name", Kind.CHOICE, needed=True, choices=OWN_LIMITS), Slot("value", Kind.SHARE, needed=True)),
+         ("limit position_share 2%",)),
     Verb("why", (), "You", "what was declined last"),
     Verb("trade", ("trading",), "Show", "the trading screen"),
     Verb("risk", (), "Show", "what the limits leave"),
@@ -188,6 +203,11 @@ def _order(_slot: Slot, word: str) -> str | None:
     return None if taken else word.lower()
 
 
+def _answers(_slot: Slot, word: str) -> tuple[bool, ...] | None:
+    fits = len(word) == len(CHECKLIST) and set(word.lower()) <= {"y", "n"}
+    return tuple(each == "y" for each in word.lower()) if fits else None
+
+
 def _level(_slot: Slot, word: str) -> tuple[str, Any] | None:
     if word.endswith("%"):
         ppm = values.share_ppm(word)
@@ -206,6 +226,7 @@ READ: Mapping[Kind, Callable[[Slot, str], Any]] = {
     Kind.ORDER: _order,
     Kind.LEVEL: _level,
     Kind.CHOICE: _choice,
+    Kind.ANSWERS: _answers,
     Kind.WORDS: lambda _slot, word: values.words(word),
 }
 
@@ -220,6 +241,7 @@ WRITE: Mapping[Kind, Callable[[Any], str]] = {
     Kind.DURATION: values.write_duration,
     Kind.SHARE: values.write_share,
     Kind.LEVEL: _write_level,
+    Kind.ANSWERS: lambda answers: "".join("y" if each else "n" for each in answers),
 }
 
 

@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from genesis.operators.account.events import (
+    AcceptBreak,
     AmendOrder,
+    AnswerChecklist,
     CancelOrders,
     Command,
     Flatten,
@@ -18,7 +20,9 @@ from genesis.operators.account.events import (
     RequestOverride,
     ResumeOrder,
     SetMode,
+    SetParameter,
     SetStop,
+    TellLifeEvent,
     WriteJournal,
 )
 from genesis.tui.commands import values
@@ -263,6 +267,34 @@ def _journal(said: Said, _known: Known) -> Meant:
     return Ask(WriteJournal(text=text), f"write {count} word{'s' * (count > 1)} into the journal")
 
 
+def _accept(_said: Said, _known: Known) -> Meant:
+    return Ask(AcceptBreak(), "take a break of five minutes; it takes one trade off what is owed")
+
+
+def _checklist(said: Said, _known: Known) -> Meant:
+    if "answers" not in said.values:
+        return Show("checklist")
+    agreed = said.values["answers"]
+    return Ask(AnswerChecklist(agreed=agreed), f"agree to {sum(agreed)} of {len(agreed)} points")
+
+
+def _profile(said: Said, _known: Known) -> Meant:
+    value = said.values["value"]
+    return Ask(SetParameter(name="profile", value=value), f"say that you are {value}; looser in an hour")
+
+
+def _life(said: Said, _known: Known) -> Meant:
+    days = said.values["days"]
+    says = f"say that life asks for care for {days} day{'s' * (days > 1)}; what it is stays untold"
+    return Ask(TellLifeEvent(days=days), says)
+
+
+def _own_limit(said: Said, _known: Known) -> Meant:
+    name, ppm = said.values["name"], said.values["value"]
+    says = f"{name.replace('_', ' ')} of {values.write_share(ppm)}; tighter at once, looser in an hour"
+    return Ask(SetParameter(name=name, value=f"{ppm / PPM:f}".rstrip("0").rstrip(".")), says)
+
+
 _MAKERS: Mapping[str, Callable[[Said, Known], Meant]] = {
     **dict.fromkeys(("buy", "sell", "twap", "vwap", "pov", "iceberg", "is"), _order),
     "cancel": _cancel,
@@ -274,6 +306,11 @@ _MAKERS: Mapping[str, Callable[[Said, Known], Meant]] = {
     **dict.fromkeys(MODES, _mode),
     "override": _override,
     "journal": _journal,
+    "accept": _accept,
+    "checklist": _checklist,
+    "profile": _profile,
+    "life": _life,
+    "limit": _own_limit,
 }
 
 

@@ -14,6 +14,7 @@ from genesis.tui.keys import SCREENS, Controls, Mode
 from genesis.tui.model import Model
 from genesis.tui.text import Block, Row
 from genesis.tui.views import (
+    checklist,
     command,
     correlation,
     feed,
@@ -54,11 +55,17 @@ BODIES: Mapping[str, Panel] = {
 PAGES: Mapping[Mode, Panel] = {
     Mode.HELP: guide.screen,
     Mode.WHY: why.screen,
+    Mode.CHECKLIST: checklist.screen,
     Mode.WELCOME: welcome.screen,
 }
 """What lies over any screen while it is read."""
 
-TITLES: Mapping[Mode, str] = {Mode.HELP: "help", Mode.WHY: "why", Mode.WELCOME: "first steps"}
+TITLES: Mapping[Mode, str] = {
+    Mode.HELP: "help",
+    Mode.WHY: "why",
+    Mode.CHECKLIST: "checklist",
+    Mode.WELCOME: "first steps",
+}
 """What such a page is called."""
 
 
@@ -259,7 +266,7 @@ def _bottom(look: Look, edge: str, cols: int) -> Row:
         parts = [("enter keeps", ""), ("esc goes back", "")]
     elif controls.mode is Mode.HELP:
         parts = [("tab next page", ""), ("esc closes help", ""), ("q leaves", "")]
-    elif controls.mode is Mode.WHY:
+    elif controls.mode in (Mode.WHY, Mode.CHECKLIST):
         parts = [("esc closes it", ""), ("q leaves", "")]
     elif controls.mode is Mode.WELCOME:
         parts = [("enter goes on", ""), ("esc leaves the first steps", ""), ("q leaves", "")]

@@ -19,7 +19,7 @@ BRIEF_COLS, BRIEF_MIN = 5, 4
 PAGES = (
     ("Screens", "Symbols", "Correlation", "Display", "Filter", ""),
     (),
-    ("Command line", "Help", "Why", "First steps"),
+    ("Command line", "Help", "Why", "Checklist", "First steps"),
 )
 """Groups of keys on each page, the empty name for the signs; a page without any has the commands."""
 

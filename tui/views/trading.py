@@ -165,6 +165,8 @@ def _until(look: Look) -> Row:
     if known.mood is None or known.mood.until_ns <= 0:
         return [("dim", "Trading opens again by itself; the account keeps the time")]
     left_s = (known.mood.until_ns - known.event_ns) / 1e9
+    if left_s <= 0.0 and "the checklist" in known.mood.missing:
+        return [("text", "The time is over. What is left is a look at yourself: checklist")]
     if left_s <= 0.0:
         return [("text", "Trading may open now, at a quarter of your size")]
     return [
