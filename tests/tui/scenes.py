@@ -114,7 +114,7 @@ def tilted(level: int, tier: Tier = Tier.HUNTER, until_s: float = 0.0) -> Model:
     """Return the same with a trader who is not himself."""
     until_ns = ledgered.NOW_NS + round(until_s * SECOND_NS) if until_s else 0
     missing = ("the checklist",) if level >= 3 else ()
-    mood = ledgered.mood(level, until_ns=until_ns, missing=missing)
+    mood = ledgered.mood(level, until_ns=until_ns, missing=missing, debt=3 if missing else 0)
     model = trading(tier)
     return replace(model, affairs=affairs.merge(model.affairs, affairs.of_record(mood)))
 
