@@ -139,6 +139,14 @@ def _date(day: int) -> str:
     return str(np.datetime64(FIRST_DAY + day, "D"))
 
 
+def _steps(day: DayRecord) -> list[tuple[float, int]]:
+    """Return the level from the first thing of the day to the last."""
+    times_s = [each.now_s for each in day.attempts]
+    times_s += [each[0] for each in (*day.results, *day.levels)]
+    found = [(min(times_s, default=0.0), 0), *day.levels]
+    return [*found, (max(times_s, default=0.0), found[-1][1])]
+
+
 def _pictured(day: DayRecord, path: Path) -> str:
     """Draw a day where matplotlib is installed; return a sentence on it."""
     try:
@@ -160,11 +168,10 @@ def _pictured(day: DayRecord, path: Path) -> str:
         orders.stem(
             [at_s / 3_600 for at_s, _ in day.results] or [0.0],
             [3_000 * share for _, share in day.results] or [0.0],
-            linefmt="C7-", markerfmt=" ", basefmt="C7-", label="result, 1/30 %",
+            linefmt="C7-", markerfmt=" ", basefmt="C7-", label="result × 30",
         )  # fmt: skip
-        levels.step(
-            [at_s / 3_600 for at_s, _ in day.levels], [level for _, level in day.levels], where="post"
-        )
+        steps = _steps(day)
+        levels.step([at_s / 3_600 for at_s, _ in steps], [level for _, level in steps], where="post")
         if day.episode_s is not None:
             ends_s = day.ended_s if day.ended_s is not None else day.episode_s + 3_600
             for axes in (orders, levels):
