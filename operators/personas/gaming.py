@@ -17,7 +17,7 @@ def decoys(habits: Habits, rng: np.random.Generator) -> tuple[Gesture, ...]:
     >>> len(decoys(drawn(rng, 3), rng)) > 0
     True
     """
-    kind = rng.random()
+    kind = rng.uniform()
     if kind < 0.5:
         intervals_ms = habits.key_ms * np.exp(rng.uniform(-1.2, 1.2, 3))
         keys = [Gesture("keys", float(each), float(rng.integers(3, 60))) for each in intervals_ms]

@@ -61,7 +61,7 @@ def wrote(habits: Habits, temper: Temper, rng: np.random.Generator, words: int =
     keys = int(rng.integers(11, 24)) + 6 * words
     gestures = [*typed(habits, temper, rng, keys)]
     took_s = _scattered(rng, habits.think_s * temper.think, habits.think_spread * temper.think_spread)
-    if rng.random() < LAPSE_SHARE:
+    if rng.uniform() < LAPSE_SHARE:
         took_s *= float(rng.uniform(3.0, 20.0))
     took_s = max(took_s, gestures[0].value * gestures[0].other / 1_000)
     edits = rng.poisson(min(habits.edit_share * temper.edits, 3.0))
@@ -69,9 +69,9 @@ def wrote(habits: Habits, temper: Temper, rng: np.random.Generator, words: int =
         gestures.append(Gesture("edited", float(edits)))
         took_s += 1.5 * float(edits)
     sent = True
-    if rng.random() < habits.preview_share * temper.preview:
+    if rng.uniform() < habits.preview_share * temper.preview:
         looked_s = _scattered(rng, habits.preview_s * temper.think, 0.5)
-        sent = bool(rng.random() > min(habits.abandon_share * temper.abandon, 0.8))
+        sent = bool(rng.uniform() > min(habits.abandon_share * temper.abandon, 0.8))
         gestures.append(Gesture("previewed", looked_s, float(sent)))
         took_s += looked_s
     if sent:

@@ -6,8 +6,10 @@ its beginning is kept, so that a watch can be held against it. Which of the effe
 strongly, is his own (`Leaning`): hardly anybody shows all of them.
 
 No field study measured revenge trading as such, so the sizes of its effects are choices, spread widely.
-The directions are from the literature:
+The directions are from the literature.
 
+References
+----------
 - After losses people take more risk to break even: Coval and Shumway (2005), J. Finance 60; Smith, Levere and
   Kurtzman (2009), Poker player behavior after big wins and big losses, Management Science 55; Takano et al.
   (2010), PLoS ONE 5. They act faster: Verbruggen et al. (2017); Eben et al. (2020).
@@ -98,7 +100,7 @@ class Leaning(NamedTuple):
 
         def effect(median: float, spread: float = 0.3) -> float:
             value = float(np.exp(np.log(median) * np.exp(spread * rng.standard_normal())))
-            return value if rng.random() < 0.8 else 1.0
+            return value if rng.uniform() < 0.8 else 1.0
 
         return cls(
             snap=float(rng.uniform(0.35, 0.8)),
@@ -206,14 +208,14 @@ class Revenge(Mood):
         self._heard_s, self._stung = result.now_s, result.share < 0
         if not self._stung:
             self._heat = max(0.0, self._heat - 0.7 * result.share)
-            if self.in_episode and self.rng.random() < min(0.3 * result.share, 0.8):
+            if self.in_episode and self.rng.uniform() < min(0.3 * result.share, 0.8):
                 self.cools(result.now_s)
             return
         self._heat += min(-result.share, 3.0)
         if self.in_episode:
             self._losses += 1
             self._until_s = min(self._until_s + 60.0, self._latest_s)
-        elif self.rng.random() < 1.0 - np.exp(-self.leaning.snap * self._heat / 4**self._spent):
+        elif self.rng.uniform() < 1.0 - np.exp(-self.leaning.snap * self._heat / 4**self._spent):
             self._begin(result.now_s)
             self._losses = 1
             length_s = self.leaning.length_s * np.exp(0.4 * self.rng.standard_normal())
@@ -261,11 +263,11 @@ class Chaser(Mood):
         """Count what was won lately; a loss brings down."""
         if result.share < 0:
             self._run = max(0.0, self._run - 0.5)
-            if self.in_episode and self.rng.random() < 0.35:
+            if self.in_episode and self.rng.uniform() < 0.35:
                 self.cools(result.now_s)
             return
         self._run = 0.8 * self._run + min(result.share, 4.0)
-        if not self.in_episode and self.rng.random() < 1.0 - np.exp(-0.5 * self.leaning.snap * self._run):
+        if not self.in_episode and self.rng.uniform() < 1.0 - np.exp(-0.5 * self.leaning.snap * self._run):
             self._begin(result.now_s)
         self._bold = min(self._run, 4.0)
 
@@ -292,7 +294,7 @@ class Frozen(Mood):
     def hears(self, result: Result) -> None:
         """Freeze when losses have piled up."""
         self._heat = max(0.0, 0.8 * self._heat - result.share)
-        if not self.in_episode and self.rng.random() < 1.0 - np.exp(-0.5 * self.leaning.snap * self._heat):
+        if not self.in_episode and self.rng.uniform() < 1.0 - np.exp(-0.5 * self.leaning.snap * self._heat):
             self._begin(result.now_s)
 
     def temper(self, now_s: float) -> Temper:  # noqa: ARG002 - as above
@@ -325,7 +327,7 @@ class Exhausted(Mood):
         if not self.in_episode or self.begun_s is None:
             return Temper(overruns=0.9)
         grown = 1.0 + self.leaning.slow * (1.0 + (now_s - self.begun_s) / 3_600)
-        lapse = 3.0 if self.rng.random() < 0.12 else 1.0
+        lapse = 3.0 if self.rng.uniform() < 0.12 else 1.0
         return Temper(
             gap=grown, think=grown ** 1.5 * lapse, think_spread=1.4, keys=grown, corrections=grown ** 3,
             edits=grown ** 2, preview=0.8, size=float(np.exp(0.35 * self.rng.standard_normal())),

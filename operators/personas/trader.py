@@ -161,10 +161,10 @@ class Trader:
         self._tries += 1
         temper = self.temper(now_s)
         if code == "TILT_LOCKOUT":
-            if self._tries > 3 or self.rng.random() > temper.insists:
+            if self._tries > 3 or self.rng.uniform() > temper.insists:
                 self._rest(now_s, 600.0 + float(self.rng.uniform(0, 1_200)))
                 return
-        elif self._tries > 4 or self.rng.random() > max(temper.insists, 0.6 * (code == "TILT_REASON")):
+        elif self._tries > 4 or self.rng.uniform() > max(temper.insists, 0.6 * (code == "TILT_REASON")):
             return
         self._refusals += code == "TILT_REASON"
         smaller = 0.5 if code in ("POSITION_CAP", "FUNDS", "TIER_SLICES") else 1.0
@@ -175,7 +175,7 @@ class Trader:
 
     def notices(self, now_s: float, level: int) -> None:
         """See the level that the screen shows change."""
-        if level >= 1 and self.rng.random() < self.temper(now_s).heeds * (0.25, 0.25, 0.6, 1.0)[level]:
+        if level >= 1 and self.rng.uniform() < self.temper(now_s).heeds * (0.25, 0.25, 0.6, 1.0)[level]:
             self._rest(now_s, self.habits.break_s * (1.0 + 0.5 * level))
 
     # what stands on the agenda
@@ -197,13 +197,13 @@ class Trader:
         deeds = [Deed(hands.looked(habits, temper, rng, symbol))]
         for name, holding in sight.held.items():
             deeds += self._tended(temper, name, holding)
-        if rng.random() < temper.fiddles:
+        if rng.uniform() < temper.fiddles:
             deeds.append(Deed(hands.typed(habits, temper, rng, 16)))
         room = len(sight.held) < habits.positions_max or temper.deaf
         losing = [name for name, holding in sight.held.items() if holding.gain < -0.001]
-        if losing and rng.random() < temper.adds:
+        if losing and rng.uniform() < temper.adds:
             self._compose(sight.now_s, losing[0], self._amount(sight, temper, losing[0]))
-        elif room and rng.random() < min(habits.entry_share * temper.entry, 0.95) and symbol:
+        elif room and rng.uniform() < min(habits.entry_share * temper.entry, 0.95) and symbol:
             self._compose(sight.now_s, symbol, self._amount(sight, temper, symbol))
         return [deed for deed in deeds if deed.gestures or deed.command]
 
@@ -212,13 +212,13 @@ class Trader:
         rng = self.rng
         target = self.habits.target * self.habits.stop_ppm / 1e6
         sells = 0.1 * (self.habits.disposition if holding.gain > 0 else 1.0) / temper.hold
-        if holding.gain > target or rng.random() < sells:
+        if holding.gain > target or rng.uniform() < sells:
             typing = hands.typed(self.habits, temper, rng, 10)
             return [Deed(typing, Flatten(symbol=name))]
-        if holding.gain < -0.002 and rng.random() < temper.widens:
+        if holding.gain < -0.002 and rng.uniform() < temper.widens:
             ppm = int(min(self.habits.stop_ppm * temper.stop * rng.uniform(1.2, 2.5), 60_000))
             return [Deed(hands.typed(self.habits, temper, rng, 12), SetStop(symbol=name, distance_ppm=ppm))]
-        if holding.gain > target / 2 and rng.random() < 0.1:
+        if holding.gain > target / 2 and rng.uniform() < 0.1:
             ppm = max(int(self.habits.stop_ppm * 0.6), 1_000)
             return [Deed(hands.typed(self.habits, temper, rng, 12), SetStop(symbol=name, distance_ppm=ppm))]
         return []
@@ -241,7 +241,7 @@ class Trader:
         )
         if float(notional) > SLICED:
             order = msgspec.structs.replace(order, algorithm="twap", slices=3, duration_s=15)
-        elif rng.random() < habits.rest_share and not self.mood.in_episode:
+        elif rng.uniform() < habits.rest_share and not self.mood.in_episode:
             price = sight.prices[symbol] * (1 - abs(float(rng.standard_normal())) * 6e-4)
             order = msgspec.structs.replace(order, limit_price=_on_tick(price), rests=True)
             self._at(sight.now_s + self._wait(habits.patience_s * temper.patience, 0.7), "patience", symbol)
@@ -254,7 +254,7 @@ class Trader:
         holding = sight.held.get(symbol)
         if holding is None:
             return []
-        if holding.gain < 0 and self.rng.random() > 1.0 / self.habits.disposition:
+        if holding.gain < 0 and self.rng.uniform() > 1.0 / self.habits.disposition:
             self._at(sight.now_s + self._wait(self.habits.hold_s, 0.5), "close", symbol)
             return []
         self._key_s = sight.now_s
@@ -279,14 +279,14 @@ class Trader:
     def _break(self, sight: Sight, _about: str) -> list[Deed]:
         """Take the usual break, unless the hidden state does not let him."""
         self._at(sight.now_s + self._wait(self.habits.break_gap_s, 0.4), "break")
-        if not self.mood.in_episode or self.rng.random() < 0.2:
+        if not self.mood.in_episode or self.rng.uniform() < 0.2:
             self._rest(sight.now_s, self._wait(self.habits.break_s, 0.6))
         return []
 
     def _leave(self, sight: Sight, about: str) -> list[Deed]:
         """Sell what is held, write a line, and go; or overrun."""
         temper = self.temper(sight.now_s)
-        if not about and sight.now_s < LATEST_S - 7_200 and self.rng.random() < temper.overruns:
+        if not about and sight.now_s < LATEST_S - 7_200 and self.rng.uniform() < temper.overruns:
             self._at(sight.now_s + float(self.rng.uniform(1_800, 7_200)), "leave")
             return []
         if sight.held and about != "sold":
@@ -295,7 +295,7 @@ class Trader:
             return [Deed(hands.typed(self.habits, temper, self.rng, 8), Flatten())]
         self.gone, self._agenda = True, []
         left = Gesture("left", sight.now_s - (self.ends_s - self.habits.session_s))
-        if self.rng.random() < 0.4:
+        if self.rng.uniform() < 0.4:
             words = int(self.rng.integers(8, 60))
             return [Deed((left,), WriteJournal(text=" ".join(self.rng.choice(WORDS, words))))]
         return [Deed((left,))]
@@ -334,7 +334,7 @@ class Trader:
 
     def _chosen(self, sight: Sight, temper: moods.Temper) -> str:
         """Return the pair to trade next, or nothing when he holds all he likes."""
-        if self._last_symbol and self.rng.random() < temper.loyal:
+        if self._last_symbol and self.rng.uniform() < temper.loyal:
             return self._last_symbol
         free = [
             i for i, name in enumerate(self.symbols) if name not in sight.held and name not in sight.resting
@@ -347,7 +347,7 @@ class Trader:
     def _rest(self, now_s: float, length_s: float) -> None:
         """Step away: looks and sends wait, and an episode may end."""
         self._drop("look", "send", "stare")
-        if self.rng.random() < 0.75:
+        if self.rng.uniform() < 0.75:
             self.mood.cools(now_s)
         self._at(now_s + length_s, "look")
         self._at(now_s + STARE_S, "stare")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from genesis.operators.account.tier_gates import Tier
-from genesis.operators.personas import floor, gaming, habits, hands, market, moods
+from genesis.operators.personas import floor, gaming, habits, hands, market, moods, watching
 from genesis.operators.personas.moods import Persona
 from genesis.operators.personas.trader import Trader
 from genesis.operators.tilt.observations import ObservationKind
@@ -59,6 +59,21 @@ def test_crumbs_of_sales_demote_nobody() -> None:
     crumbs = [each for each in place.account.portfolio.positions.values() if each.qty]
     assert len(crumbs) >= 3  # commissions leave them
     assert place.account.standing.tier is Tier.STRATEGIST
+
+
+def test_what_is_watched_is_what_was_decided_and_done() -> None:
+    place = floor.Floor(trader(Persona.REVENGE, 9), 9, keeps=True)
+    day = place.run(Persona.REVENGE, drift=-1.0)
+    rows = np.concatenate(place.watching.rows)
+    counted = {kind: int((rows["kind"] == kind).sum()) for kind in ObservationKind}
+    assert counted[ObservationKind.ORDER] == sum(each.accepted for each in day.attempts) > 0
+    assert counted[ObservationKind.REFUSED] == sum(not each.accepted for each in day.attempts)
+    assert counted[ObservationKind.SOLD] + counted[ObservationKind.STOPPED] == len(day.results)
+    assert counted[ObservationKind.DECIDED] >= len(day.attempts) - counted[ObservationKind.REFUSED]
+    assert counted[ObservationKind.CONNECTED] == counted[ObservationKind.LEFT] == 1
+    assert (np.diff(rows["event_ns"]) >= 0).all()
+    unseen = watching.Watching()
+    assert (unseen.level, unseen.calibrated) == (0, False)
 
 
 def test_an_angry_person_may_ask_again_and_a_calm_one_seldom_is_refused() -> None:
