@@ -50,6 +50,7 @@ MODULES = {
     "why": "why",
     "audit": "audit",
     "doctor": "doctor",
+    "migrate": "migrate",
 }
 """The module of each command: its function has the command's name, or it has an ``app`` of subcommands."""
 

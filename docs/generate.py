@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import helm_page
 import operators_pages
 import tiers_page
 import ux_page
@@ -96,6 +97,7 @@ def settings_page() -> str:
 
 
 PAGES: dict[str, Callable[[], str]] = {
+    "helm/genesis/README.md": helm_page.page,
     "docs/dependencies.md": dependencies_page,
     "docs/settings.md": settings_page,
     "docs/tiers.md": tiers_page.page,

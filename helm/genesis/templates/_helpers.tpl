@@ -1,0 +1,239 @@
+{{- define "genesis.fullname" -}}
+{{- if contains "genesis" .Release.Name }}{{ .Release.Name | trunc 40 | trimSuffix "-" }}{{ else }}{{ printf "%s-genesis" (.Release.Name | trunc 32 | trimSuffix "-") }}{{ end }}
+{{- end }}
+
+{{- define "genesis.image" -}}
+{{- if .Values.image.digest }}{{ .Values.image.repository }}@{{ .Values.image.digest }}{{ else }}{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
+{{- end }}
+
+{{- define "genesis.selector" -}}
+app.kubernetes.io/name: genesis
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .part }}
+{{- end }}
+
+{{- define "genesis.labels" -}}
+{{ include "genesis.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+{{- end }}
+
+{{/* The parts: what runs, its keys, its volume, and where it may connect to. */}}
+{{- define "genesis.parts" -}}
+feed:     {run: feed,    kind: Deployment,  keys: [], to: [internet]}
+market:   {run: market,  kind: StatefulSet, keys: [], volume: true, to: []}
+account:  {run: account, kind: StatefulSet, keys: [trader, strategy, ticker, gateway, guard, permit, audit], volume: true, to: [ledger]}
+archive:  {run: store,   kind: StatefulSet, keys: [], to: [store]}
+ticker:   {run: ticker,  kind: Deployment,  keys: [ticker], to: [internet]}
+gateway:  {run: gateway, kind: Deployment,  keys: [gateway, permit, ticker, guard], volume: true, exchange: true, to: [ledger, internet]}
+{{- end }}
+
+{{/* What no schema can say in a sentence. */}}
+{{- define "genesis.check" -}}
+{{- $v := .Values }}
+{{- if and (eq $v.environment "production") (ne $v.region "sgp1") }}
+{{- fail (printf "region %q is refused: production runs in Singapore, where the exchange is near. Set region: sgp1, or environment: staging to try elsewhere." $v.region) }}
+{{- end }}
+{{- if not $v.broker.servers }}{{ fail "broker.servers is empty: set it to the Kafka bootstrap servers, as kafka-0.kafka:9092." }}{{ end }}
+{{- if not $v.store.url }}{{ fail "store.url is empty: set it to ClickHouse's HTTP address, as http://clickhouse:8123." }}{{ end }}
+{{- if not $v.ledger.existingSecret }}{{ fail "ledger.existingSecret is empty: make a secret with PostgreSQL's address under url (kubectl create secret generic genesis-ledger --from-file=url=FILE), and name it here." }}{{ end }}
+{{- if not $v.keys.existingSecret }}{{ fail "keys.existingSecret is empty: make a secret of the key files (kubectl create secret generic genesis-keys --from-file=FOLDER), and name it here." }}{{ end }}
+{{- if and (ne $v.trading.mode "paper") (not $v.exchange.existingSecret) }}{{ fail (printf "exchange.existingSecret is empty, and trading.mode is %s: make a secret with credentials.json and name it here, or set trading.mode: paper." $v.trading.mode) }}{{ end }}
+{{- if and (eq $v.trading.mode "live") (ne $v.trading.unlockLive "I trade real money") }}{{ fail "trading.mode is live: set trading.unlockLive to the words `I trade real money`, or trading.mode: paper." }}{{ end }}
+{{- if and (eq $v.venue.source "simulator") (not $v.venue.url) }}{{ fail "venue.source is simulator, and venue.url is empty: set its address, or venue.source: binance." }}{{ end }}
+{{- if and $v.monitoring.enabled (not $v.metrics.enabled) }}{{ fail "monitoring.enabled needs metrics.enabled: without it no part answers /metrics. Set both, or none." }}{{ end }}
+{{- if gt (int $v.market.workers) (int $v.market.shards) }}{{ fail (printf "market.workers is %d and market.shards %d: a worker beyond the number of shards has nothing to do. Lower workers or raise shards." (int $v.market.workers) (int $v.market.shards)) }}{{ end }}
+{{- range $name, $_ := $v.settings }}
+{{- if regexMatch "(SECRET|PASSWORD|API_KEY|LEDGER_URL)" $name }}{{ fail (printf "settings.%s is a secret and has no place in values: use the existingSecret that is for it." $name) }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{- define "genesis.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 10001
+runAsGroup: 10001
+fsGroup: 10001
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "genesis.containerSecurity" -}}
+allowPrivilegeEscalation: false
+privileged: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+runAsUser: 10001
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- define "genesis.env" -}}
+{{- $v := .root.Values }}
+{{- $env := dict
+  "GENESIS_DATA" "/var/lib/genesis"
+  "GENESIS_KEYS" "/run/genesis/keys"
+  "GENESIS_BROKER" $v.broker.servers
+  "GENESIS_STORE_URL" $v.store.url
+  "GENESIS_STORE_USER" $v.store.user
+  "GENESIS_DATABASE" $v.store.database
+  "GENESIS_ACCOUNT" $v.account
+  "GENESIS_VENUE" $v.venue.source
+  "GENESIS_VENUE_URL" $v.venue.url
+  "GENESIS_SYMBOLS" (join "," $v.venue.symbols)
+  "GENESIS_TRADING" $v.trading.mode
+  "GENESIS_PAPER_CAPITAL" $v.trading.paperCapital
+  "GENESIS_SHARDS" (toString $v.market.shards)
+  "GENESIS_WORKERS" (toString $v.market.workers)
+  "GENESIS_EPOCH_S" (toString $v.market.epochSeconds)
+  "GENESIS_LATENESS_MS" (toString $v.market.latenessMs)
+  "GENESIS_LOG_LEVEL" $v.logLevel
+  "NUMBA_CACHE_DIR" "/var/cache/genesis"
+  "HOME" "/tmp" }}
+{{- if and .serves $v.metrics.enabled }}
+{{- $_ := set $env "GENESIS_METRICS_PORT" (toString $v.metrics.port) }}
+{{- $_ := set $env "GENESIS_METRICS_HOST" "0.0.0.0" }}
+{{- end }}
+{{- if .exchange }}
+{{- if $v.exchange.existingSecret }}{{ $_ := set $env "GENESIS_CREDENTIALS_FILE" "/run/genesis/exchange/credentials.json" }}{{ end }}
+{{- if $v.trading.unlockLive }}{{ $_ := set $env "GENESIS_UNLOCK_LIVE" $v.trading.unlockLive }}{{ end }}
+{{- end }}
+{{- range $name, $value := merge (dict) $v.settings $env }}
+- {name: {{ $name }}, value: {{ $value | toString | quote }}}
+{{- end }}
+{{- if has "ledger" .to }}
+- {name: GENESIS_LEDGER_URL, valueFrom: {secretKeyRef: {name: {{ $v.ledger.existingSecret }}, key: url}}}
+{{- end }}
+{{- if and (has "store" .to) $v.store.existingSecret }}
+- {name: GENESIS_STORE_PASSWORD, valueFrom: {secretKeyRef: {name: {{ $v.store.existingSecret }}, key: password}}}
+{{- end }}
+{{- end }}
+
+{{- define "genesis.mounts" -}}
+- {name: data, mountPath: /var/lib/genesis}
+- {name: cache, mountPath: /var/cache/genesis}
+- {name: run, mountPath: /run/genesis}
+- {name: tmp, mountPath: /tmp}
+{{- end }}
+
+{{/* A pod: root, part, command, keys, volume (none, claim or template), to, exchange, resources, serves, restart. */}}
+{{- define "genesis.pod" -}}
+{{- $v := .root.Values }}
+{{- if ne .part "migrate" }}
+serviceAccountName: {{ include "genesis.fullname" .root }}
+{{- end }}
+automountServiceAccountToken: false
+enableServiceLinks: false # a variable GENESIS_…_PORT made of a service's name would be refused as an unknown setting
+terminationGracePeriodSeconds: {{ $v.terminationGraceSeconds }}
+{{- with .restart }}
+restartPolicy: {{ . }}
+{{- end }}
+securityContext:
+  {{- include "genesis.podSecurity" . | nindent 2 }}
+{{- with $v.image.pullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with $v.nodeSelector }}
+nodeSelector: {{ toJson . }}
+{{- end }}
+{{- with $v.tolerations }}
+tolerations: {{ toJson . }}
+{{- end }}
+{{- if $v.region }}
+affinity:
+  nodeAffinity:
+    requiredDuringSchedulingIgnoredDuringExecution:
+      nodeSelectorTerms:
+        - matchExpressions:
+            - {key: topology.kubernetes.io/region, operator: In, values: [{{ $v.region }}]}
+{{- end }}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels: {app.kubernetes.io/name: genesis, app.kubernetes.io/instance: {{ .root.Release.Name }}}
+initContainers:
+  # A mounted secret is in a folder that others may list, and the kernels' cache of the image cannot be written.
+  - name: prepare
+    image: {{ include "genesis.image" .root }}
+    imagePullPolicy: {{ $v.image.pullPolicy }}
+    command:
+      - sh
+      - -ec
+      - |
+        umask 077
+        mkdir -p /run/genesis/keys /run/genesis/exchange
+        for role in {{ join " " .keys }}; do install -m 400 "/secrets/keys/$role.key" /run/genesis/keys/; done
+        if [ -e /secrets/exchange ]; then install -m 400 /secrets/exchange/credentials.json /run/genesis/exchange/; fi
+        if [ -d "${NUMBA_CACHE_DIR:-}" ]; then cp -R "$NUMBA_CACHE_DIR/." /var/cache/genesis/; fi
+    resources: {{ toJson $v.resources.small }}
+    securityContext:
+      {{- include "genesis.containerSecurity" . | nindent 6 }}
+    volumeMounts:
+      - {name: cache, mountPath: /var/cache/genesis}
+      - {name: run, mountPath: /run/genesis}
+      {{- if .keys }}
+      - {name: keys, mountPath: /secrets/keys, readOnly: true}
+      {{- end }}
+      {{- if and .exchange $v.exchange.existingSecret }}
+      - {name: exchange, mountPath: /secrets/exchange, readOnly: true}
+      {{- end }}
+containers:
+  - name: {{ .part }}
+    image: {{ include "genesis.image" .root }}
+    imagePullPolicy: {{ $v.image.pullPolicy }}
+    command: {{ toJson .command }}
+    env:
+      {{- include "genesis.env" . | trim | nindent 6 }}
+    {{- if .serves }}
+    ports:
+      - {name: metrics, containerPort: {{ $v.metrics.port }}}
+    {{- end }}
+    {{- if and .serves $v.metrics.enabled }}
+    startupProbe:
+      httpGet: {path: /readyz, port: metrics}
+      periodSeconds: 2
+      failureThreshold: {{ div $v.probes.startupSeconds 2 | max 1 }}
+    livenessProbe:
+      httpGet: {path: /livez, port: metrics}
+      periodSeconds: {{ $v.probes.periodSeconds }}
+      failureThreshold: {{ $v.probes.liveFailures }}
+      timeoutSeconds: 3
+    readinessProbe:
+      httpGet: {path: /readyz, port: metrics}
+      periodSeconds: {{ $v.probes.periodSeconds }}
+      failureThreshold: {{ $v.probes.readyFailures }}
+      timeoutSeconds: 3
+    {{- end }}
+    resources: {{ toJson .resources }}
+    securityContext:
+      {{- include "genesis.containerSecurity" . | nindent 6 }}
+    volumeMounts:
+      {{- include "genesis.mounts" . | nindent 6 }}
+volumes:
+  - {name: cache, emptyDir: {sizeLimit: 512Mi}}
+  - {name: run, emptyDir: {medium: Memory, sizeLimit: 1Mi}}
+  - {name: tmp, emptyDir: {sizeLimit: 256Mi}}
+  {{- if eq .volume "claim" }}
+  - {name: data, persistentVolumeClaim: {claimName: {{ include "genesis.fullname" .root }}-{{ .part }}}}
+  {{- else if eq .volume "none" }}
+  - {name: data, emptyDir: {sizeLimit: 1Gi}}
+  {{- end }}
+  {{- if .keys }}
+  - name: keys
+    secret:
+      secretName: {{ $v.keys.existingSecret }}
+      defaultMode: 0440
+      items:
+        {{- range .keys }}
+        - {key: {{ . }}.key, path: {{ . }}.key}
+        {{- end }}
+  {{- end }}
+  {{- if and .exchange $v.exchange.existingSecret }}
+  - name: exchange
+    secret: {secretName: {{ $v.exchange.existingSecret }}, defaultMode: 0440, items: [{key: credentials.json, path: credentials.json}]}
+  {{- end }}
+{{- end }}

@@ -1,0 +1,231 @@
+"""What the chart renders is valid Kubernetes, safe by default, and refuses what cannot work."""
+
+import json
+import re
+from typing import Any
+
+import kubernetes_validate
+import pytest
+from helm_python.chart import Chart, lint
+from helm_python.errors import HelmError
+
+from genesis.connectors.keys import NAMES
+from genesis.connectors.settings import Settings
+from tests.helm.charts import CHART, EXAMPLES, changed, example, name_of, pods, rendered
+
+OPERATOR_KINDS = {"ServiceMonitor", "PrometheusRule"}
+KUBERNETES = ("1.29", "1.37")
+PARTS = {"feed", "market", "account", "archive", "ticker", "gateway"}
+LAPTOP = example("laptop")
+WATCHED = {"metrics__enabled": True, "monitoring__enabled": True}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_strict_lint_finds_nothing(name: str) -> None:
+    report = lint(CHART, example(name), strict=True)
+    assert report["messages"] == []
+    assert report["errors"] == []
+
+
+@pytest.mark.parametrize("watched", [True, False])
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_object_is_valid_without_a_field_too_many(name: str, watched: bool) -> None:
+    for each in rendered(changed(example(name), **(WATCHED if watched else {}))):
+        for version in KUBERNETES:
+            try:
+                kubernetes_validate.validate(each, version, strict=True)
+            except kubernetes_validate.SchemaNotFoundError:
+                assert each["kind"] in OPERATOR_KINDS, f"no schema for {name_of(each)}"
+            except kubernetes_validate.ValidationError as error:
+                pytest.fail(f"{name_of(each)} in Kubernetes {version}: {error.message}")
+
+
+def test_the_validation_is_strict() -> None:
+    pod = next(each for each in rendered(LAPTOP) if each["kind"] == "StatefulSet")
+    pod["spec"]["podManagmentPolicy"] = "Parallel"
+    with pytest.raises(kubernetes_validate.ValidationError, match="podManagmentPolicy"):
+        kubernetes_validate.validate(pod, "1.33", strict=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"markte": {"shards": 2}}, "markte"),
+        ({"market__shard": 2}, "shard"),
+        ({"market__shards": "two"}, "shards"),
+        ({"market__shards": 0}, "shards"),
+        ({"trading__mode": "simulator"}, "mode"),
+        ({"probes__startupSeconds": "long"}, "startupSeconds"),
+        ({"image__digest": "latest"}, "digest"),
+        ({"networkPolicy__dataCidrs": []}, "dataCidrs"),
+        ({"settings": {"BROKER": "kafka:9092"}}, "BROKER"),
+        ({"keys__existingSecret": ""}, "genesis-keys --from-file=FOLDER"),
+        ({"ledger__existingSecret": ""}, "name it here"),
+        ({"broker__servers": ""}, "set it to the Kafka bootstrap servers"),
+        ({"store__url": ""}, "set it to ClickHouse's HTTP address"),
+        ({"trading__mode": "testnet"}, "or set trading.mode: paper"),
+        ({"trading__mode": "live", "exchange__existingSecret": "x"}, "`I trade real money`"),
+        ({"venue__source": "simulator"}, "or venue.source: binance"),
+        ({"monitoring__enabled": True}, "Set both, or none"),
+        ({"market__workers": 4}, "Lower workers or raise shards"),
+        ({"environment": "production", "region": "fra1"}, "Set region: sgp1, or environment: staging"),
+        ({"environment": "production"}, "Set region: sgp1"),
+        ({"settings": {"GENESIS_API_SECRET": "x"}}, "use the existingSecret"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else next(iter(each)),
+)
+def test_what_cannot_work_is_refused_and_named(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(HelmError, match=re.escape(said)):
+        rendered(changed(LAPTOP, **change))
+
+
+def closed(schema: dict[str, Any], path: str = "values") -> None:
+    if schema.get("type") == "object":
+        more = schema.get("additionalProperties")
+        assert more is False or (isinstance(more, dict) and "type" in more and "propertyNames" in schema), (
+            path
+        )
+    for name, inner in schema.get("properties", {}).items():
+        closed(inner, f"{path}.{name}")
+    if "items" in schema:
+        closed(schema["items"], f"{path}[]")
+
+
+def test_the_schema_is_closed_everywhere_and_knows_every_value() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    closed(schema)
+    with Chart.load(CHART) as chart:
+        values = chart.values
+
+    def compare(known: dict[str, Any], given: Any, path: str) -> None:
+        if "properties" not in known:
+            return
+        assert set(known["properties"]) - {"global"} == set(given), path
+        for name, inner in given.items():
+            compare(known["properties"][name], inner, f"{path}.{name}")
+
+    tolerations = schema["properties"].pop("tolerations")
+    assert tolerations["type"] == "array"
+    assert values.pop("tolerations") == []
+    compare(schema, values, "values")
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_container_runs_with_as_little_as_it_can(name: str) -> None:
+    found = pods(rendered(changed(example(name), **WATCHED)))
+    assert len(found) == len(PARTS) + 3  # dashboard, migration, test
+    for title, pod in found.items():
+        spec = pod["spec"]
+        assert spec["automountServiceAccountToken"] is False, title
+        assert spec["securityContext"]["runAsNonRoot"] is True, title
+        assert spec["securityContext"]["runAsUser"] == spec["securityContext"]["fsGroup"] == 10001, title
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, title
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec), title
+        assert not [each for each in spec["volumes"] if "hostPath" in each], title
+        for container in [*spec["initContainers"], *spec["containers"]]:
+            security = container["securityContext"]
+            assert security["readOnlyRootFilesystem"] is True, title
+            assert security["allowPrivilegeEscalation"] is security["privileged"] is False, title
+            assert security["capabilities"] == {"drop": ["ALL"]}, title
+            assert set(container["resources"]) == {"requests", "limits"}, title
+            assert {"cpu", "memory"} <= set(container["resources"]["limits"]), title
+
+
+def test_a_service_cannot_become_an_unknown_setting() -> None:
+    for title, pod in pods(rendered(LAPTOP)).items():
+        assert pod["spec"]["enableServiceLinks"] is False, title
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_variable_is_a_setting_and_no_secret_is_among_the_values(name: str) -> None:
+    known = {f"GENESIS_{each.upper()}" for each in Settings.model_fields} | {"HOME", "NUMBA_CACHE_DIR"}
+    for title, pod in pods(rendered(example(name))).items():
+        given = pod["spec"]["containers"][0]["env"]
+        names = [each["name"] for each in given]
+        assert len(names) == len(set(names)), title
+        assert set(names) <= known, title
+        secret = [each for each in given if each["name"] in ("GENESIS_LEDGER_URL", "GENESIS_STORE_PASSWORD")]
+        assert all("valueFrom" in each for each in secret), title
+
+
+def test_a_part_gets_the_keys_that_it_needs_and_no_others() -> None:
+    def keys(pod: dict[str, Any]) -> set[str]:
+        mounted = [each["secret"] for each in pod["spec"]["volumes"] if each["name"] == "keys"]
+        return {item["path"].removesuffix(".key") for secret in mounted for item in secret["items"]}
+
+    found = {title.rpartition("-")[2]: keys(pod) for title, pod in pods(rendered(LAPTOP)).items()}
+    assert found["account"] == set(NAMES)
+    assert found["gateway"] == {"gateway", "permit", "ticker", "guard"}
+    assert found["ticker"] == {"ticker"}
+    assert found["dashboard"] == {"trader", "guard", "audit"}
+    assert not found["feed"] | found["market"] | found["archive"] | found["migrate"]
+
+
+def test_only_the_gateway_gets_what_opens_the_exchange_account() -> None:
+    values = changed(example("small-cluster"), trading__mode="live", trading__unlockLive="I trade real money")
+    holders = [
+        title
+        for title, pod in pods(rendered(values)).items()
+        if re.search("genesis-testnet|UNLOCK", str(pod))
+    ]
+    assert holders == ["Deployment/genesis-gateway"]
+
+
+def test_flows_keep_their_volume_and_the_rest_is_never_doubled() -> None:
+    found = {
+        name_of(each): each["spec"]
+        for each in rendered(LAPTOP)
+        if each["kind"] in ("StatefulSet", "Deployment")
+    }
+    for part in ("market", "account", "archive"):
+        spec = found[f"StatefulSet/genesis-{part}"]
+        assert spec["podManagementPolicy"] == "Parallel"
+        assert spec["replicas"] == 1
+        assert bool(spec.get("volumeClaimTemplates")) is (part != "archive")
+    for part in ("feed", "ticker", "gateway"):
+        spec = found[f"Deployment/genesis-{part}"]
+        assert spec["strategy"] == {"type": "Recreate"}
+        assert spec["replicas"] == 1
+
+
+def test_every_part_has_probes_a_budget_a_service_and_a_policy() -> None:
+    manifests = rendered(changed(LAPTOP, **WATCHED))
+    by_name = {name_of(each): each for each in manifests}
+    for part in PARTS:
+        service = by_name[f"Service/genesis-{part}"]["spec"]
+        assert service["clusterIP"] == "None"
+        assert service["publishNotReadyAddresses"] is True
+        assert by_name[f"PodDisruptionBudget/genesis-{part}"]["spec"]["maxUnavailable"] == 1
+        assert f"NetworkPolicy/genesis-{part}" in by_name
+        (pod,) = (pod for title, pod in pods(manifests).items() if title.endswith(f"-{part}"))
+        container = pod["spec"]["containers"][0]
+        assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
+        assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
+        assert "startupProbe" in container
+        assert pod["spec"]["topologySpreadConstraints"]
+        assert service["selector"].items() <= pod["metadata"]["labels"].items()
+
+
+def test_the_network_is_closed_but_for_what_is_needed() -> None:
+    found = {
+        each["metadata"]["name"]: each["spec"] for each in rendered(LAPTOP) if each["kind"] == "NetworkPolicy"
+    }
+    assert found["genesis-default-deny"].keys() == {"podSelector", "policyTypes"}
+    assert found["genesis-default-deny"]["policyTypes"] == ["Ingress", "Egress"]
+
+    def ports(part: str) -> set[int]:
+        return {port["port"] for rule in found[f"genesis-{part}"]["egress"] for port in rule["ports"]}
+
+    assert {part for part in PARTS if 443 in ports(part)} == {"feed", "ticker", "gateway"}
+    assert {part for part in PARTS if 5432 in ports(part)} == {"account", "gateway"}
+    assert {part for part in PARTS if 8123 in ports(part)} == {"archive"}
+
+
+def test_a_region_binds_the_pods_to_it() -> None:
+    for title, pod in pods(rendered(example("production-singapore"))).items():
+        assert "'values': ['sgp1']" in str(pod["spec"]["affinity"]), title
+
+
+def test_two_releases_share_no_name() -> None:
+    first, second = ({name_of(each) for each in rendered(LAPTOP, release)} for release in ("blue", "green"))
+    assert not first & second
