@@ -24,6 +24,7 @@ from genesis.connectors.feed.viewing import View
 from genesis.connectors.kafka import FrameProducer, ensure_topics
 from genesis.operators import records, topics
 from genesis.operators.records import RowSchema
+from genesis.tui.memory import Memory
 from genesis.tui.terminal import Session
 from tests.tui.rehearsal import COMPONENTS, SHARDS, START_NS, Rehearsal, account_at
 
@@ -41,7 +42,7 @@ def run() -> list[dict[str, object]]:
     results: list[dict[str, object]] = []
     for rate_hz in RATES_HZ:
         with _system(rate_hz) as (broker, command, environment):
-            shares, broker_share, keys_ms = _measure(broker, command, environment)
+            shares, broker_share, delays = _measure(broker, command, environment)
             trading_share, dashboard_share = shares
         both = dashboard_share + broker_share
         where = f"at {rate_hz:,} quotes/s"
@@ -50,9 +51,12 @@ def run() -> list[dict[str, object]]:
             _row(f"dashboard {where}", dashboard_share, "% of a core"),
             _row(f"broker's share {where}", broker_share, "% of a core"),
             _row(f"dashboard and broker {where}", both, "% of a core", 10.0),
-            _row(f"key to screen p50 {where}", statistics.median(keys_ms), "ms"),
-            _row(f"key to screen p99 {where}", float(np.quantile(keys_ms, 0.99)), "ms", 30.0),
         ]
+        for name, delays_ms in delays.items():
+            results += [
+                _row(f"{name} to screen p50 {where}", statistics.median(delays_ms), "ms"),
+                _row(f"{name} to screen p99 {where}", float(np.quantile(delays_ms, 0.99)), "ms", 30.0),
+            ]
     return results
 
 
@@ -66,6 +70,7 @@ def _system(rate_hz: int) -> Iterator[tuple[EmbeddedBroker, list[str], dict[str,
     """Run a broker and a pump; give the broker, and how to start a dashboard on it."""
     with EmbeddedBroker() as broker, tempfile.TemporaryDirectory() as folder:
         ensure_topics(broker.bootstrap, SHARDS, timeout_s=20.0)
+        Memory(Path(folder) / "dashboard").welcomed()
         pump = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.dashboard", broker.bootstrap, str(rate_hz)]
         )
@@ -80,10 +85,14 @@ def _system(rate_hz: int) -> Iterator[tuple[EmbeddedBroker, list[str], dict[str,
 
 def _measure(
     broker: EmbeddedBroker, command: list[str], environment: dict[str, str]
-) -> tuple[tuple[float, float], float, list[float]]:
-    """Return per cent of a core on the trading screen and the overview, the broker's, and key delays, ms."""
+) -> tuple[tuple[float, float], float, dict[str, list[float]]]:
+    """Return per cent of a core on the trading screen and the overview, the broker's, and delays of keys, ms.
+
+    Keys are those that open and close help, and those of an order that is typed and taken back.
+    """
     assert broker.process is not None
-    idle, with_one, own, trading, keys_ms = [], [], [], [], []
+    idle, with_one, own, trading = [], [], [], []
+    delays: dict[str, list[float]] = {"key": [], "typed key": []}
     time.sleep(2.0)
     for _ in range(2):
         idle.append(_shares([broker.process.pid])[0])
@@ -96,11 +105,12 @@ def _measure(
             ours, theirs = _shares([session.process.pid, broker.process.pid], session)
             own.append(ours)
             with_one.append(theirs)
-            keys_ms += [_key_ms(session, i) for i in range(KEYS)]
+            delays["key"] += [_key_ms(session, i) for i in range(KEYS)]
+            delays["typed key"] += [ms for i in range(TYPED_KEYS) if (ms := _typed_ms(session, i)) > 0.0]
             session.type("q")
             session.finish()
     own_shares = statistics.mean(trading), statistics.mean(own)
-    return own_shares, statistics.mean(with_one) - statistics.mean(idle), keys_ms
+    return own_shares, statistics.mean(with_one) - statistics.mean(idle), delays
 
 
 def _cpu_s(pid: int) -> float:
@@ -132,6 +142,26 @@ def _key_ms(session: Session, turn: int) -> float:
     seen, began_s = len(session.written), time.monotonic()
     session.type("?")
     while b"\xc2\xb7 " + title not in session.written[seen:].replace(b"\x1b", b""):
+        if time.monotonic() > began_s + 5.0:
+            raise TimeoutError("the key had no effect")
+        session.read(0.5)
+    return 1000.0 * (time.monotonic() - began_s)
+
+
+TYPED = "b25u eth"
+TYPED_KEYS = 6 * 2 * len(TYPED)
+CURSOR = "▏".encode()
+
+
+def _typed_ms(session: Session, turn: int) -> float:
+    """Type a key of an order, or take one back; return how long it took until the line showed it."""
+    place = turn % (2 * len(TYPED))
+    session.settled(time.monotonic() + 0.1)
+    seen, began_s = len(session.written), time.monotonic()
+    session.type(TYPED[place] if place < len(TYPED) else "\x7f")
+    if place == 2 * len(TYPED) - 1:  # the last one taken back leaves no cursor
+        return 0.0
+    while CURSOR not in session.written[seen:]:
         if time.monotonic() > began_s + 5.0:
             raise TimeoutError("the key had no effect")
         session.read(0.5)

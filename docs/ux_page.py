@@ -136,6 +136,8 @@ def page() -> str:
     parts += ["## Colours\n\n", _COLOURS]
     names = tuple(palette.THEMES)
     parts += [_table(("attribute", "for", *names, "one colour", "why"), _colours())]
+    pictures = [f"![{name}](pictures/{name}.svg)\n" for name in (*ACCOUNT_SCREENS, *MARKET_SCREENS)]
+    parts += ["## Pictures\n\nOf the real program, by `python -m genesis.tui.picture`.\n\n", *pictures, "\n"]
     parts += ["## Screens\n\nAs the program draws them in 80 columns and 24 rows.\n\n"]
     for screen in ACCOUNT_SCREENS:
         for tier in Tier:

@@ -103,6 +103,8 @@ def read(ledger: Any, account_id: str) -> Affairs:
         bodies = ledger.latest(account_id, topic) if topic != "executions" else ()
         records = [msgspec.json.decode(body, type=kind) for body in bodies]
         found = affairs.merge(found, affairs.of_records(records))
+    for body in ledger.latest(account_id, affairs.TILT):
+        found = affairs.merge(found, affairs.decoded(affairs.TILT, body, account_id) or NOTHING)
     snapshot = ledger.snapshot(account_id)
     if snapshot is None:
         return found

@@ -99,7 +99,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     environment = {**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8"}
     environment.pop("NO_COLOR", None)
     with Session(command, (asked.cols, asked.rows), environment) as session:
-        session.wait(lambda lines: asked.wait in "".join(lines), timeout_s=120.0)
+        lines = session.wait(
+            lambda lines: asked.wait in "".join(lines) or "first steps" in lines[0], timeout_s=120.0
+        )
+        if "first steps" in lines[0]:
+            session.type("\x1b")
+            session.wait(lambda lines: asked.wait in "".join(lines), timeout_s=120.0)
         session.type(asked.keys)
         for name, key in zip(SCREENS, FUNCTION_KEYS, strict=True):
             title = name if name != SCREENS[0] else "GENESIS"

@@ -142,7 +142,8 @@ def after(rest: Rest, level: int, now_ns: int) -> Step | None:
     if not is_open(rest) and not missing(rest, now_ns):
         if rest.phase is Phase.PAUSING:
             rest.debt, rest.relief = max(rest.debt - 1, 0), rest.relief + 1
-        return _move(rest, Phase.RETURNING if rest.debt else Phase.FREE)
+        owes = rest.debt or rest.phase is Phase.RESTING  # a rest leads to the way back, also one that is paid
+        return _move(rest, Phase.RETURNING if owes else Phase.FREE)
     if rest.phase is Phase.RETURNING and not rest.debt:
         return _move(rest, Phase.FREE)
     return None

@@ -15,6 +15,7 @@ from genesis.connectors.ledger import Saved, open_ledger
 from genesis.operators.account import state
 from genesis.operators.account.state import Account
 from genesis.operators.account.tier_gates import Tier
+from genesis.operators.tilt.interventions import Phase, Rest
 from genesis.tui.terminal import Session
 from tests.system import running
 from tests.system.test_trading import System
@@ -26,7 +27,7 @@ CAPITAL = "2500"
 
 
 def prepared(data: Path) -> None:
-    """Put down, before anything runs, an account that has come to the tier of Hunter."""
+    """Put down, before anything runs, a Hunter's account whose rest is over but for the checklist."""
     config = settings.read(data=data)
     ring = keys.create_keys(config)
     folder = keys.folder_of(config)
@@ -41,6 +42,7 @@ def prepared(data: Path) -> None:
         path.chmod(stat.S_IRUSR | stat.S_IWUSR)
     account = Account("main")
     account.standing = msgspec.structs.replace(account.standing, tier=Tier.HUNTER, entered_ns=1)
+    account.tilt.rest = Rest(phase=Phase.RESTING, until_ns=1)
     with open_ledger(config, audit_key=ring[keys.AUDIT]) as ledger:
         saved = Saved(snapshot=state.encoded(account), position="", head=account.head)
         ledger.commit("main", before=account.head, saved=saved, audit=[], outbox=[])
@@ -74,7 +76,14 @@ def test_a_whole_session(system: System) -> None:
     with at_dashboard(system) as session:
         session.wait("Three panels, always in the same place", SLOW_S)
         session.type("\r\r\r")
-        session.wait("Budget left today", SLOW_S)
+        session.wait(lambda lines: "resting" in lines[0], SLOW_S)
+        session.type("b60u")
+        session.wait("this would be declined", SLOW_S)
+        session.type("\x15checklist\r")
+        session.wait("Before trading goes on", SLOW_S)
+        session.type("\r")
+        send(session, "checklist yyyyy", "the checklist is complete")
+        session.wait(lambda lines: "resting" not in lines[0], SLOW_S)
 
         session.type("b60u")
         session.wait("cost near", SLOW_S)

@@ -221,6 +221,8 @@ def test_a_lost_broker_is_said_calmly_and_found_again(tmp_path: Path) -> None:
         ensure_topics(broker.bootstrap, SHARDS, timeout_s=20.0)
         settings = environment(GENESIS_DATA=str(tmp_path), GENESIS_BROKER=broker.bootstrap)
         with Session(command, (80, 24), settings) as session, Pump(broker.bootstrap):
+            session.wait("Three panels, always in the same place")
+            session.type("\x1b")
             session.wait("No word from an account yet")
             session.type("1")
             session.wait("BTCUSDT", 40.0)
