@@ -131,8 +131,9 @@ def test_every_container_runs_with_as_little_as_it_can(name: str) -> None:
             assert {"cpu", "memory"} <= set(container["resources"]["limits"]), title
 
 
-def test_a_service_cannot_become_an_unknown_setting() -> None:
+def test_a_part_hears_sigterm_and_a_service_cannot_become_an_unknown_setting() -> None:
     for title, pod in pods(rendered(LAPTOP)).items():
+        assert pod["spec"]["shareProcessNamespace"] is True, title
         assert pod["spec"]["enableServiceLinks"] is False, title
 
 

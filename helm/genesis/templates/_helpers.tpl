@@ -122,6 +122,7 @@ capabilities: {drop: [ALL]}
 serviceAccountName: {{ include "genesis.fullname" .root }}
 {{- end }}
 automountServiceAccountToken: false
+shareProcessNamespace: true # as first process of its namespace a part without a handler would not hear SIGTERM
 enableServiceLinks: false # a variable GENESIS_…_PORT made of a service's name would be refused as an unknown setting
 terminationGracePeriodSeconds: {{ $v.terminationGraceSeconds }}
 {{- with .restart }}
