@@ -1,11 +1,11 @@
 """Watch: what a trader's actions say of how far he is from his usual self, as signs and a level.
 
-Each sign is a one-sided CUSUM (k = 1/2, h = 5) of the logarithm of one measure, in scales (1.4826 MAD)
-from the median of the trader's own last `KEPT` values; heavier tails are clipped at `CLIP` scales. With a
-known median and scale independent normal values would alarm falsely once in 930
-(`operators.cusum.average_run_length`, one side); with both estimated, as here, the rate is not known. Before
-`CALIBRATION` values a measure gives no evidence. Values met while a sign is lit are not learned. Evidence
-halves in `HALF_LIFE_NS`; a lit sign goes out at h / 2, so a level does not flicker.
+Every observation is handed to the indicators that it concerns (`indicators` has the table, `evidence` how one
+value weighs). The level follows from how many signs are lit at a time: 2, 4 and 6 of them begin levels 1, 2
+and 3. Signs are lit by evidence that fades, and go out at half of what lit them, so a level does not flicker.
+With a known median and scale, independent normal values would light one habit's sign about once in 100
+values, by simulation; signs of one person are not independent, so the false-alarm rate of a level is
+measured (docs/tilt.md), not computed.
 """
 
 from typing import Any
@@ -14,46 +14,45 @@ import msgspec
 import numpy as np
 
 from genesis.operators.arrays import kernel
+from genesis.operators.tilt import evidence
+from genesis.operators.tilt.evidence import DIRECTION, STATE, H
+from genesis.operators.tilt.indicators import COUNT, INDICATORS, NUMBER
 from genesis.operators.tilt.observations import ObservationKind
 
-KEPT, CALIBRATION = 64, 30
-CLIP, K, H = 4.0, 0.5, 5.0
-SCALE_MIN = 0.1
-"""Least scale of a logarithm: a habit more regular than a tenth is taken to vary by a tenth."""
-HALF_LIFE_NS = 1_800_000_000_000
-
-INDICATORS: tuple[tuple[str, str, float, str], ...] = (
-    ("decision_latency", "Decisions", -1.0, "Orders are decided in {value:.3g} s; usual is {usual:.3g} s."),
-    ("trade_frequency", "Pace", -1.0, "Orders are {value:.3g} s apart; usual is {usual:.3g} s."),
-    ("order_size", "Size", 1.0, "An order takes {value:.3g} of equity; usual is {usual:.3g}."),
-    ("typing_speed", "Typing", -1.0, "Keys are {value:.3g} ms apart; usual is {usual:.3g} ms."),
-    ("reentry", "Re-entry", -1.0, "An order comes {value:.3g} s after a loss; usual is {usual:.3g} s."),
-)
-"""Name, title, direction in which evidence grows, sentence."""
-
-MEASURES = len(INDICATORS)
-_DIRECTION = np.array([row[2] for row in INDICATORS])
 LEVEL_SIGNS = (2, 4, 6)
 """Lit signs from which levels 1, 2 and 3 begin."""
 
-STATE = np.dtype(
-    [
-        ("event_ns", "<i8"),
-        ("order_ns", "<i8"),
-        ("loss_ns", "<i8"),
-        ("sensitivity", "<f8"),
-        ("count", "<i8", (MEASURES,)),
-        ("lit", "<i8", (MEASURES,)),
-        ("sums", "<f8", (MEASURES,)),
-        ("value", "<f8", (MEASURES,)),
-        ("usual", "<f8", (MEASURES,)),
-        ("kept", "<f8", (MEASURES, KEPT)),
-    ]
-)
-"""State of one trader; its size is constant."""
+AFTER_NS = 1_800_000_000_000
+"""How long what follows a loss or a gain is counted as following it."""
 
-_DECIDED, _ORDER = int(ObservationKind.DECIDED), int(ObservationKind.ORDER)
-_KEYS, _SOLD, _STOPPED = int(ObservationKind.KEYS), int(ObservationKind.SOLD), int(ObservationKind.STOPPED)
+GAIN_LARGE = 0.01
+"""A gain of so much of the equity is large."""
+
+_QUICK_NS, _PAIR_NS = 2_000_000_000, 60_000_000_000
+_MINUTE_NS, _HOUR_NS = 60_000_000_000, 3_600_000_000_000
+_TOGETHER = 0.7
+
+(
+    _DECIDED, _ORDER, _REFUSED, _KEYS, _SOLD, _STOPPED, _CORRECTIONS, _EDITED, _PREVIEWED, _CANCELLED,
+    _AMENDED, _BOUGHT, _STOP_MOVED, _CHART, _STARED, _CONNECTED, _PARAMETER, _CLOCK_JUMPED, _MARKED,
+) = (
+    int(ObservationKind[name])
+    for name in (
+        "DECIDED", "ORDER", "REFUSED", "KEYS", "SOLD", "STOPPED", "CORRECTIONS", "EDITED", "PREVIEWED",
+        "CANCELLED", "AMENDED", "BOUGHT", "STOP_MOVED", "CHART", "STARED", "CONNECTED", "PARAMETER",
+        "CLOCK_JUMPED", "MARKED",
+    )
+)  # fmt: skip
+
+_LATENCY, _PACE, _SIZE = NUMBER["decision_latency"], NUMBER["trade_frequency"], NUMBER["order_size"]
+_LOSS_SIZE, _GAIN_SIZE, _REENTRY = NUMBER["size_after_loss"], NUMBER["size_after_gain"], NUMBER["reentry"]
+_TYPING, _LOOK, _HOVER = NUMBER["typing_speed"], NUMBER["preview_look"], NUMBER["size_hover"]
+_ACCURACY, _LEFT, _CANCELS = NUMBER["typing_accuracy"], NUMBER["previews_left"], NUMBER["quick_cancels"]
+_DECLINED, _LOSERS, _WIDER = NUMBER["refused_orders"], NUMBER["adding_to_losers"], NUMBER["stop_widening"]
+_HOURS, _HEDGING, _SAME = NUMBER["unusual_hours"], NUMBER["panic_hedging"], NUMBER["same_pair_revenge"]
+_REACTION, _BARGAIN, _CHARTS = NUMBER["reaction"], NUMBER["bargaining"], NUMBER["chart_checks"]
+_STARE, _CONNECTS, _THRASH = NUMBER["stare"], NUMBER["reconnects"], NUMBER["thrashing"]
+_CLOCK, _EMPTY = NUMBER["clock_changed"], NUMBER["empty_activity"]
 
 
 class Sign(msgspec.Struct, frozen=True):
@@ -78,23 +77,82 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 @kernel
-def _judge(state: Any, i: int, value: float, direction: float) -> None:
-    """Weigh one value of measure i, then learn it unless its sign is lit."""
-    if not (np.isfinite(value) and value > 0.0):
-        return
-    size, count = np.log(value), state.count[i]
-    if count >= CALIBRATION:
-        kept = state.kept[i, : min(count, KEPT)]
-        middle = np.median(kept)
-        scale = max(1.4826022185056018 * np.median(np.abs(kept - middle)), SCALE_MIN)
-        z = min(max(direction * (size - middle) / scale, -CLIP), CLIP) * state.sensitivity
-        state.sums[i] = min(max(0.0, state.sums[i] + z - K), 2.0 * H)
-        state.value[i], state.usual[i] = value, np.exp(middle)
-        if state.sums[i] >= H:
-            state.lit[i] = 1
-    if state.lit[i] == 0:
-        state.kept[i, count % KEPT] = size
-        state.count[i] = count + 1
+def _attempt(state: Any, row: Any, now: int, direction: Any) -> None:
+    """Weigh an order that was asked for, taken or declined."""
+    if state.attempt_ns > 0:
+        evidence.judge(state, _PACE, max((now - state.attempt_ns) * 1e-9, 0.1), direction[_PACE])
+    if state.loss_ns > 0 and now - state.loss_ns < AFTER_NS:
+        evidence.compare(state, _LOSS_SIZE, row.value, _SIZE)
+    if state.gain_ns > 0 and now - state.gain_ns < AFTER_NS:
+        evidence.compare(state, _GAIN_SIZE, row.value, _SIZE)
+    evidence.judge(state, _SIZE, row.value, direction[_SIZE])
+    if state.loss_open == 1:
+        since = now - state.loss_ns
+        evidence.judge(state, _REENTRY, max(since * 1e-9, 0.1), direction[_REENTRY])
+        evidence.tend(state, _REACTION, 1.0 if since < _QUICK_NS else 0.0, 1.0)
+        same = row.symbol == state.loss_symbol and row.symbol > 0 and since < _PAIR_NS
+        evidence.tend(state, _SAME, 1.0 if same else 0.0, 1.0)
+        state.loss_open = 0
+    evidence.tend(state, _DECLINED, 1.0 if row.kind == _REFUSED else 0.0, 1.0)
+    hour = (now // _HOUR_NS) % 24
+    total = state.hours.sum()
+    if total >= evidence.CALIBRATION:
+        evidence.tend(state, _HOURS, 1.0 if state.hours[hour] < 0.01 * total else 0.0, 1.0)
+    state.hours[hour] += 1.0
+    if total > 512.0:
+        state.hours[:] *= 0.5
+    state.attempt_ns = now
+    state.rings[3] = 0
+
+
+@kernel
+def _hands(state: Any, row: Any, now: int, direction: Any) -> None:
+    """Weigh what was seen of the hands."""
+    if row.kind == _DECIDED:
+        evidence.judge(state, _LATENCY, row.value, direction[_LATENCY])
+        evidence.bound(state, _EMPTY, evidence.recent(state, 3, now, _HOUR_NS), 60.0)
+    elif row.kind == _KEYS:
+        evidence.judge(state, _TYPING, row.value, direction[_TYPING])
+    elif row.kind == _CORRECTIONS:
+        evidence.tend(state, _ACCURACY, row.value, row.other)
+    elif row.kind == _EDITED:
+        evidence.judge(state, _HOVER, row.value + 1.0, direction[_HOVER])
+    elif row.kind == _PREVIEWED:
+        if row.other == 1.0:
+            evidence.judge(state, _LOOK, row.value, direction[_LOOK])
+        evidence.tend(state, _LEFT, 1.0 if row.other != 1.0 else 0.0, 1.0)
+    elif row.kind == _CHART:
+        for _ in range(min(max(int(row.value), 1), 64)):
+            looks = evidence.recent(state, 0, now, _MINUTE_NS)
+        evidence.bound(state, _CHARTS, looks, 20.0)
+    elif row.kind == _STARED:
+        evidence.bound(state, _STARE, row.value, 1800.0)
+    elif row.kind == _CONNECTED:
+        evidence.bound(state, _CONNECTS, evidence.recent(state, 1, now, 10 * _MINUTE_NS), 2.0)
+    elif row.kind == _CLOCK_JUMPED:
+        evidence.bound(state, _CLOCK, abs(row.value), 60.0)
+
+
+@kernel
+def _affairs(state: Any, row: Any, now: int) -> None:
+    """Weigh what became of orders and positions."""
+    if row.kind == _SOLD or row.kind == _STOPPED:
+        if row.value < 0.0:
+            state.loss_ns, state.loss_symbol, state.loss_open = now, row.symbol, 1
+        elif row.value >= GAIN_LARGE:
+            state.gain_ns = now
+    elif row.kind == _BOUGHT:
+        evidence.tend(state, _LOSERS, 1.0 if row.other < 0.0 else 0.0, 1.0)
+    elif row.kind == _MARKED:
+        state.below_cost = int(row.value < 0.0)
+    elif row.kind == _CANCELLED:
+        evidence.tend(state, _CANCELS, 1.0 if row.value < 5.0 else 0.0, 1.0)
+    elif row.kind == _AMENDED:
+        evidence.bound(state, _BARGAIN, row.value, 5.0)
+    elif row.kind == _STOP_MOVED:
+        evidence.tend(state, _WIDER, 1.0 if row.value > 0.0 else 0.0, 1.0)
+    elif row.kind == _PARAMETER:
+        evidence.bound(state, _THRASH, evidence.recent(state, 2, now, 4 * _HOUR_NS), 3.0)
 
 
 @kernel
@@ -103,28 +161,19 @@ def _observe(states: Any, rows: Any, direction: Any) -> None:
     state = states[0]
     for row in rows:
         now = max(row.event_ns, state.event_ns)
-        if state.event_ns > 0:
-            fall = np.exp2(-(now - state.event_ns) / HALF_LIFE_NS)
-            for i in range(MEASURES):
-                state.sums[i] *= fall
-        state.event_ns = now
-        for i in range(MEASURES):
-            if state.sums[i] < 0.5 * H:
-                state.lit[i] = 0
-        if row.kind == _DECIDED:
-            _judge(state, 0, row.value, direction[0])
-        elif row.kind == _KEYS:
-            _judge(state, 3, row.value, direction[3])
-        elif (row.kind == _SOLD or row.kind == _STOPPED) and row.value < 0.0:
-            state.loss_ns = now
-        elif row.kind == _ORDER:
-            if state.order_ns > 0:
-                _judge(state, 1, (now - state.order_ns) * 1e-9, direction[1])
-            _judge(state, 2, row.value, direction[2])
-            if state.loss_ns > 0:
-                _judge(state, 4, (now - state.loss_ns) * 1e-9, direction[4])
-                state.loss_ns = 0
-            state.order_ns = now
+        evidence.fade(state, now)
+        if row.kind == _ORDER or row.kind == _REFUSED:
+            _attempt(state, row, now, direction)
+            if row.kind == _ORDER and np.isfinite(row.other):
+                evidence.tend(
+                    state, _HEDGING, 1.0 if row.other >= _TOGETHER and state.below_cost == 1 else 0.0, 1.0
+                )
+        elif row.kind >= _KEYS:
+            _hands(state, row, now, direction)
+            if row.kind == _MARKED:
+                _affairs(state, row, now)
+        else:
+            _affairs(state, row, now)
 
 
 def fresh() -> bytes:
@@ -166,24 +215,25 @@ def rested(state: bytes) -> bytes:
 def observe(state: bytes | bytearray, rows: np.ndarray[Any, Any]) -> tuple[bytes, Reading]:
     """Return the state after ``rows`` (shape (n,), dtype OBSERVATION), and what is read of it.
 
-    Any cut of rows into batches gives the same state.
+    Any cut of rows into batches gives the same state. A state of another layout begins anew.
     """
-    held = np.frombuffer(bytearray(state), STATE)
-    _observe(held, rows, _DIRECTION)
+    held = np.frombuffer(bytearray(state if len(state) == STATE.itemsize else fresh()), STATE)
+    _observe(held, rows, DIRECTION)
     return held.tobytes(), _reading(held[0])
 
 
 def _reading(state: Any) -> Reading:
-    lit = [i for i in range(MEASURES) if state["lit"][i]]
+    lit = [i for i in range(COUNT) if state["lit"][i]]
     lit.sort(key=lambda i: (-float(state["sums"][i]), i))
     signs = []
     for i in lit:
-        name, title, _, sentence = INDICATORS[i]
+        each = INDICATORS[i]
         value, usual = float(state["value"][i]), float(state["usual"][i])
         weight = float(state["sums"][i]) / H
-        signs.append(Sign(name, title, value, usual, weight, sentence.format(value=value, usual=usual)))
+        sentence = each.sentence.format(value=value, usual=usual)
+        signs.append(Sign(each.name, each.title, value, usual, weight, sentence))
     level = sum(len(lit) >= least for least in LEVEL_SIGNS)
-    calibrated = bool(np.all(state["count"][:3] >= CALIBRATION))
+    calibrated = bool(state["count"][_SIZE] >= evidence.CALIBRATION)
     return Reading(
         int(state["event_ns"]), level, sum(each.weight for each in signs), calibrated, tuple(signs)
     )
