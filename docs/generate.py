@@ -14,6 +14,7 @@ from typing import NamedTuple
 import helm_page
 import operators_pages
 import tiers_page
+import tilt_page
 import ux_page
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -101,6 +102,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/dependencies.md": dependencies_page,
     "docs/settings.md": settings_page,
     "docs/tiers.md": tiers_page.page,
+    "docs/tilt_indicators.md": tilt_page.page,
     "docs/ux.md": ux_page.page,
     **operators_pages.pages(),
 }

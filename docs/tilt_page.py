@@ -1,0 +1,111 @@
+"""The page on what tilt looks at and what follows from it, from the tables that the fold itself uses."""
+
+from genesis.operators.account.composure import LEVELS
+from genesis.operators.account.events import ActKind
+from genesis.operators.tilt import evidence, interventions, parameters
+from genesis.operators.tilt.indicators import INDICATORS
+from genesis.operators.tilt.watch import AFTER_NS, GAIN_LARGE, LEVEL_SIGNS
+
+_DIRECTIONS = {1: "more", -1: "less", 0: "either way"}
+
+
+def page() -> str:
+    """Return docs/tilt_indicators.md."""
+    return f"{_head()}{_indicators()}{_evidence()}{_levels()}{_rests()}{_parameters()}{_recorded()}"
+
+
+def _head() -> str:
+    return (
+        "# Tilt: what is looked at, and what follows\n\n"
+        "The account fold turns every event of its log into observations (`operators/account/tilting.py`),\n"
+        "weighs them (`operators/tilt/watch.py`) and carries out what follows\n"
+        "(`operators/account/composure.py`). No screen decides anything, and no clock but the account's\n"
+        "counts: a restart, another terminal, another client or a changed clock shortens nothing. How often\n"
+        "it errs, and what it catches, is on [the page on tilt](tilt.md).\n\n"
+        "`genesis order place` and the dashboard show a refusal with its sentence; `tilt` in the dashboard\n"
+        "shows the signs and the way back.\n\n"
+    )
+
+
+def _indicators() -> str:
+    lines = ["## Indicators\n\n| indicator | kind | unusual is | what |\n|---|---|---|---|\n"]
+    for each in INDICATORS:
+        kind = each.kind.name.lower()
+        lines.append(f"| `{each.name}` | {kind} | {_DIRECTIONS[each.direction]} | {each.what} |\n")
+    minutes, gain = AFTER_NS // interventions.MINUTE_NS, GAIN_LARGE
+    lines.append(f"\nWhat follows a loss follows it for {minutes} minutes; a gain is large from {gain:.0%}\n")
+    lines.append("of the equity on. Orders that were declined count like those that were taken.\n\n")
+    return "".join(lines)
+
+
+def _evidence() -> str:
+    half = evidence.HALF_LIFE_NS // interventions.MINUTE_NS
+    return (
+        "## Evidence\n\n"
+        f"A *habit* gives no evidence before {evidence.CALIBRATION} values. Then a value's logarithm is\n"
+        f"held against median and 1.4826 MAD of the person's last {evidence.KEPT}, clipped at\n"
+        f"{evidence.CLIP:g} scales, and added less {evidence.K:g} to a sum that never falls below zero (a\n"
+        "one-sided CUSUM). A *tendency* adds the log-likelihood of a rate three times the person's own\n"
+        f"against that rate. A *bound* lights its sign at once. Sums halve in {half} minutes; a sign is lit\n"
+        f"at {evidence.H:g} and goes out at half of that. While a sign is lit, one value in\n"
+        f"{evidence.LEARN_LIT} is learned: a burst does not become a habit, a lasting change does.\n\n"
+        f"A trader takes {evidence.STATE.itemsize:,} bytes, whatever happens.\n\n"
+    )
+
+
+def _levels() -> str:
+    lines = ["## Levels\n\n| level | signs lit | what is said |\n|---|---|---|\n"]
+    least = (0, *LEVEL_SIGNS)
+    for level, sentence in enumerate(LEVELS):
+        lines.append(f"| {level} | {least[level]} or more | {sentence} |\n")
+    reason = interventions.REASON_WORDS
+    lines.append(
+        f"\nAt level 2 sizes are halved and an order takes a reason of {reason} words. Nothing above\n"
+        f"level 1 happens before {evidence.CALIBRATION} orders are known of a person.\n\n"
+    )
+    return "".join(lines)
+
+
+def _rests() -> str:
+    lines = ["## Rest, and the way back\n\n```mermaid\nstateDiagram-v2\n    [*] --> free\n"]
+    lines += [f"    {step.before} --> {step.after}: {step.why}\n" for step in interventions.STEPS]
+    lines.append("```\n\n| rests within a week | time |\n|---|---|\n")
+    for number, length in enumerate(interventions.REST_NS, 1):
+        more = " or more" if number == len(interventions.REST_NS) else ""
+        lines.append(f"| {number}{more} | {length // interventions.MINUTE_NS:,} min |\n")
+    lines.append(
+        f"\nA rest ends when its time is over, the checklist is agreed to and, after the longest,\n"
+        f"{interventions.JOURNAL_WORDS} words are in the journal. Then sizes are a quarter until\n"
+        f"{interventions.DEBT} disciplined trades are made: with a profit, held for\n"
+        f"{interventions.HELD_S_MIN:.0f} s or more, with a stop, at level 0 or 1. A break that is accepted\n"
+        "takes one off, and lowers the next rest by a step. Purchases at work are called off when a rest\n"
+        "begins; selling, bringing a stop closer and flattening are possible at all times.\n\n"
+        "The checklist:\n\n"
+    )
+    lines += [f"1. {point}\n" for point in interventions.CHECKLIST]
+    return "".join([*lines, "\n"])
+
+
+def _parameters() -> str:
+    lines = ["## Limits of one's own\n\n| parameter | usual | from | to | what |\n|---|---|---|---|---|\n"]
+    for name, each in parameters.PARAMETERS.items():
+        least, most = (str(each.least), str(each.most)) if each.most else ("", "")
+        lines.append(f"| `{name}` | {each.usual} | {least} | {most} | {each.doc} |\n")
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in parameters.PROFILES.items())
+    lines.append(
+        "\nWhat tightens holds at once; what loosens waits an hour. Evidence weighs by profile\n"
+        f"({weights}), and {parameters.LIFE_EVENT_WEIGHT:g} more while a life event lasts.\n\n"
+    )
+    return "".join(lines)
+
+
+def _recorded() -> str:
+    acts = ", ".join(f"`{each}`" for each in ActKind)
+    return (
+        "## What is recorded\n\n"
+        "Each observation is a record of the topic `genesis.behaviour` and a row of the table `behaviour`:\n"
+        f"what the fold saw of commands and trades, and what a dashboard tells of the hands: {acts}. Keys\n"
+        "are counted and timed in the command line; which keys they were is never kept, sent or logged.\n"
+        'Client and session are made-up names. `genesis sql "select * from behaviour"` shows all of it.\n'
+        "Events of the log are kept 90 days, since decisions are replayed from them.\n"
+    )
