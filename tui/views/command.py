@@ -201,6 +201,8 @@ def _keys(line: Line, found: Meant, around: Around, cols: int) -> Row:
         words = "enter sends it · esc lets go"
         if declined and is_order:
             words = "no smaller one fits now · enter looks again · esc lets go"
+        if waits:
+            words = "one moment · esc lets go"
         return text.row([("dim" if waits else "strong", f"{MARGIN}{words}")], cols)
     offered = line.offered or tuple(candidates(line.text[: line.cursor], around.known))
     if offered and (isinstance(found, Mistake) or line.offered):
