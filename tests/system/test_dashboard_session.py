@@ -11,7 +11,9 @@ import msgspec
 import pytest
 
 from genesis.connectors import keys, settings
+from genesis.connectors.kafka import FrameConsumer
 from genesis.connectors.ledger import Saved, open_ledger
+from genesis.operators import topics
 from genesis.operators.account import state
 from genesis.operators.account.state import Account
 from genesis.operators.account.tier_gates import Tier
@@ -117,14 +119,43 @@ def test_a_whole_session(system: System) -> None:
         session.type("q")
         assert session.finish() == 0
     running.wait_for(system.agrees, "ledger and venue to agree")
+    assert_the_hands_were_seen(system)
     assert_nothing_private_was_kept(system.data)
     assert_a_watcher_commands_nothing(system)
+
+
+def assert_the_hands_were_seen(system: System) -> None:
+    """Assert that the account's log has what the dashboard saw, and none of the words."""
+    told = [msgspec.json.decode(body) for body in log_of(system)]
+    bodies = [each["body"] for each in told if each["kind"] == "behaviour"]
+    acts = [act for body in bodies for act in msgspec.json.decode(body)["acts"]]
+    kinds = {act["what"] for act in acts}
+    assert kinds >= {"connected", "keys", "previewed", "decided"}
+    assert not any("planned" in body for body in bodies)
+    assert len({msgspec.json.decode(body)["client"] for body in bodies}) == 1
+
+
+def log_of(system: System) -> list[bytes]:
+    """Return the account's log, as the broker has it."""
+    part = (topics.ACCOUNT_EVENTS.name, 0)
+    consumer = FrameConsumer(system.settings.broker, {part: None}, fetch_wait_ms=100, name="log")
+    found: list[bytes] = []
+    try:
+        running.wait_for(lambda: _told_of_the_end(consumer, found), "the log to tell of the end")
+    finally:
+        consumer.close()
+    return found
+
+
+def _told_of_the_end(consumer: FrameConsumer, found: list[bytes]) -> bool:
+    found += [message.value for message in consumer.poll(5_000, 0.5)]
+    return any(b"behaviour" in each and b"left" in each for each in found)
 
 
 def assert_nothing_private_was_kept(data: Path) -> None:
     history = data / "dashboard" / "history"
     kept = history.read_text().splitlines()
-    assert kept[0] == "b60u"
+    assert "b60u" in kept
     assert "flatten" in kept
     assert not any("planned" in line for line in kept)
     assert stat.S_IMODE(history.stat().st_mode) == 0o600
