@@ -3,8 +3,9 @@
 from genesis.operators.account.composure import LEVELS
 from genesis.operators.account.events import ActKind
 from genesis.operators.tilt import evidence, interventions, parameters
+from genesis.operators.tilt.evidence import AFTER_NS, GAIN_LARGE
 from genesis.operators.tilt.indicators import INDICATORS
-from genesis.operators.tilt.watch import AFTER_NS, GAIN_LARGE, LEVEL_SIGNS
+from genesis.operators.tilt.watch import LEVEL_SIGNS
 
 _DIRECTIONS = {1: "more", -1: "less", 0: "either way"}
 

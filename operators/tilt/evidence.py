@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from genesis.operators.arrays import kernel
-from genesis.operators.tilt.indicators import COUNT, HABITS, INDICATORS, TENDENCIES
+from genesis.operators.tilt.indicators import COUNT, HABITS, INDICATORS, NUMBER, TENDENCIES
+from genesis.operators.tilt.observations import ObservationKind
 
 KEPT, CALIBRATION = 64, 30
 CLIP, K, H = 4.0, 0.5, 3.4
@@ -34,7 +35,6 @@ STATE = np.dtype(
         ("gain_ns", "<i8"),
         ("loss_symbol", "<i8"),
         ("loss_open", "<i8"),  # 1 until the first order after it
-        ("judged", "<i8"),  # habit values so far
         ("below_cost", "<i8"),  # positions that were marked below their cost, newest
         ("sensitivity", "<f8"),
         ("count", "<i8", (COUNT,)),
@@ -42,6 +42,7 @@ STATE = np.dtype(
         ("sums", "<f8", (COUNT,)),
         ("value", "<f8", (COUNT,)),
         ("usual", "<f8", (COUNT,)),
+        ("judged", "<i8", (HABITS,)),  # values so far, learned or not
         ("kept", "<f8", (HABITS, KEPT)),
         ("hits", "<f8", (TENDENCIES,)),
         ("trials", "<f8", (TENDENCIES,)),
@@ -55,8 +56,41 @@ STATE = np.dtype(
 DIRECTION = np.array([float(each.direction) for each in INDICATORS])
 
 
+AFTER_NS = 1_800_000_000_000
+"""How long what follows a loss or a gain is counted as following it."""
+
+GAIN_LARGE = 0.01
+"""A gain of so much of the equity is large."""
+
+_QUICK_NS, _PAIR_NS = 2_000_000_000, 60_000_000_000
+_MINUTE_NS, _HOUR_NS = 60_000_000_000, 3_600_000_000_000
+_TOGETHER = 0.7
+
+(
+    _DECIDED, _ORDER, _REFUSED, _KEYS, _SOLD, _STOPPED, _CORRECTIONS, _EDITED, _PREVIEWED, _CANCELLED,
+    _AMENDED, _BOUGHT, _STOP_MOVED, _CHART, _STARED, _CONNECTED, _PARAMETER, _CLOCK_JUMPED, _MARKED,
+) = (
+    int(ObservationKind[name])
+    for name in (
+        "DECIDED", "ORDER", "REFUSED", "KEYS", "SOLD", "STOPPED", "CORRECTIONS", "EDITED", "PREVIEWED",
+        "CANCELLED", "AMENDED", "BOUGHT", "STOP_MOVED", "CHART", "STARED", "CONNECTED", "PARAMETER",
+        "CLOCK_JUMPED", "MARKED",
+    )
+)  # fmt: skip
+
+_LATENCY, _PACE, _SIZE = NUMBER["decision_latency"], NUMBER["trade_frequency"], NUMBER["order_size"]
+_LOSS_SIZE, _GAIN_SIZE, _REENTRY = NUMBER["size_after_loss"], NUMBER["size_after_gain"], NUMBER["reentry"]
+_TYPING, _LOOK, _HOVER = NUMBER["typing_speed"], NUMBER["preview_look"], NUMBER["size_hover"]
+_ACCURACY, _LEFT, _CANCELS = NUMBER["typing_accuracy"], NUMBER["previews_left"], NUMBER["quick_cancels"]
+_DECLINED, _LOSERS, _WIDER = NUMBER["refused_orders"], NUMBER["adding_to_losers"], NUMBER["stop_widening"]
+_HOURS, _HEDGING, _SAME = NUMBER["unusual_hours"], NUMBER["panic_hedging"], NUMBER["same_pair_revenge"]
+_REACTION, _BARGAIN, _CHARTS = NUMBER["reaction"], NUMBER["bargaining"], NUMBER["chart_checks"]
+_STARE, _CONNECTS, _THRASH = NUMBER["stare"], NUMBER["reconnects"], NUMBER["thrashing"]
+_CLOCK, _EMPTY = NUMBER["clock_changed"], NUMBER["empty_activity"]
+
+
 @kernel
-def weigh(state: Any, i: int, evidence: float) -> None:
+def _weigh(state: Any, i: int, evidence: float) -> None:
     """Add evidence to an indicator, in alarms of `H`; light it when that is reached."""
     state.sums[i] = min(max(0.0, state.sums[i] + state.sensitivity * evidence), 2.0 * H)
     if state.sums[i] >= H:
@@ -64,7 +98,7 @@ def weigh(state: Any, i: int, evidence: float) -> None:
 
 
 @kernel
-def fade(state: Any, now: int) -> None:
+def _fade(state: Any, now: int) -> None:
     """Let evidence fade up to a time, and signs go out."""
     if state.event_ns > 0:
         fall = np.exp2(-(now - state.event_ns) / HALF_LIFE_NS)
@@ -76,7 +110,7 @@ def fade(state: Any, now: int) -> None:
 
 
 @kernel
-def judge(state: Any, i: int, value: float, direction: float) -> None:
+def _judge(state: Any, i: int, value: float, direction: float) -> None:
     """Weigh a habit's value, then learn it."""
     if not (np.isfinite(value) and value > 0.0):
         return
@@ -87,16 +121,16 @@ def judge(state: Any, i: int, value: float, direction: float) -> None:
         scale = max(1.4826022185056018 * np.median(np.abs(kept - middle)), SCALE_MIN)
         z = (size - middle) / scale
         z = abs(z) if direction == 0.0 else direction * z
-        weigh(state, i, min(max(z, -CLIP), CLIP) - K)
+        _weigh(state, i, min(max(z, -CLIP), CLIP) - K)
         state.value[i], state.usual[i] = value, np.exp(middle)
-    state.judged += 1
-    if state.lit[i] == 0 or state.judged % LEARN_LIT == 0:
+    state.judged[i] += 1
+    if state.lit[i] == 0 or state.judged[i] % LEARN_LIT == 0:
         state.kept[i, count % KEPT] = size
         state.count[i] = count + 1
 
 
 @kernel
-def compare(state: Any, i: int, value: float, habit: int) -> None:
+def _compare(state: Any, i: int, value: float, habit: int) -> None:
     """Weigh a value against the habit of another indicator, learning nothing."""
     count = state.count[habit]
     if not (np.isfinite(value) and value > 0.0) or count < CALIBRATION:
@@ -104,12 +138,12 @@ def compare(state: Any, i: int, value: float, habit: int) -> None:
     kept = state.kept[habit, : min(count, KEPT)]
     middle = np.median(kept)
     scale = max(1.4826022185056018 * np.median(np.abs(kept - middle)), SCALE_MIN)
-    weigh(state, i, min(max((np.log(value) - middle) / scale, -CLIP), CLIP) - K)
+    _weigh(state, i, min(max((np.log(value) - middle) / scale, -CLIP), CLIP) - K)
     state.value[i], state.usual[i], state.count[i] = value, np.exp(middle), count
 
 
 @kernel
-def tend(state: Any, i: int, hits: float, trials: float) -> None:
+def _tend(state: Any, i: int, hits: float, trials: float) -> None:
     """Weigh occasions of a tendency, then learn them."""
     j = i - HABITS
     if not (trials > 0.0 and 0.0 <= hits <= trials):
@@ -119,7 +153,7 @@ def tend(state: Any, i: int, hits: float, trials: float) -> None:
         alarming = min(max(3.0 * usual, 0.3), 0.95)
         usual = min(usual, 0.8 * alarming)
         evidence = hits * np.log(alarming / usual) + (trials - hits) * np.log((1 - alarming) / (1 - usual))
-        weigh(state, i, min(max(evidence, -CLIP), CLIP))
+        _weigh(state, i, min(max(evidence, -CLIP), CLIP))
         state.value[i], state.usual[i] = hits / trials, usual
     state.count[i] += 1
     if state.lit[i] == 0 or state.count[i] % LEARN_LIT == 0:
@@ -129,16 +163,16 @@ def tend(state: Any, i: int, hits: float, trials: float) -> None:
 
 
 @kernel
-def bound(state: Any, i: int, value: float, most: float) -> None:
+def _bound(state: Any, i: int, value: float, most: float) -> None:
     """Light a sign when a value is above a bound."""
     state.count[i] += 1
     if value > most:
-        weigh(state, i, 1.5 * H)
+        _weigh(state, i, 1.5 * H)
         state.value[i], state.usual[i] = value, most
 
 
 @kernel
-def recent(state: Any, ring: int, now: int, span_ns: int) -> int:
+def _recent(state: Any, ring: int, now: int, span_ns: int) -> int:
     """Note a time in a ring; return how many of its times are within a span, this one included."""
     state.times[ring, state.rings[ring] % TIMES] = now
     state.rings[ring] += 1
@@ -147,3 +181,114 @@ def recent(state: Any, ring: int, now: int, span_ns: int) -> int:
         if now - state.times[ring, k] < span_ns:
             found += 1
     return found
+
+
+@kernel
+def _attempt(state: Any, row: Any, now: int, direction: Any) -> None:
+    """Weigh an order that was asked for, taken or declined."""
+    if state.attempt_ns > 0:
+        _judge(state, _PACE, max((now - state.attempt_ns) * 1e-9, 0.1), direction[_PACE])
+    if state.loss_ns > 0 and now - state.loss_ns < AFTER_NS:
+        _compare(state, _LOSS_SIZE, row.value, _SIZE)
+    if state.gain_ns > 0 and now - state.gain_ns < AFTER_NS:
+        _compare(state, _GAIN_SIZE, row.value, _SIZE)
+    _judge(state, _SIZE, row.value, direction[_SIZE])
+    if state.loss_open == 1:
+        since = now - state.loss_ns
+        _judge(state, _REENTRY, max(since * 1e-9, 0.1), direction[_REENTRY])
+        _tend(state, _REACTION, 1.0 if since < _QUICK_NS else 0.0, 1.0)
+        same = row.symbol == state.loss_symbol and row.symbol > 0 and since < _PAIR_NS
+        _tend(state, _SAME, 1.0 if same else 0.0, 1.0)
+        state.loss_open = 0
+    _tend(state, _DECLINED, 1.0 if row.kind == _REFUSED else 0.0, 1.0)
+    hour = (now // _HOUR_NS) % 24
+    total = state.hours.sum()
+    if total >= CALIBRATION:
+        _tend(state, _HOURS, 1.0 if state.hours[hour] < 0.01 * total else 0.0, 1.0)
+    state.hours[hour] += 1.0
+    if total > 512.0:
+        state.hours[:] *= 0.5
+    state.attempt_ns = now
+    state.rings[3] = 0
+
+
+@kernel
+def _hands(state: Any, row: Any, now: int, direction: Any) -> None:
+    """Weigh what was seen of the hands."""
+    if row.kind == _DECIDED:
+        _judge(state, _LATENCY, row.value, direction[_LATENCY])
+        _bound(state, _EMPTY, _recent(state, 3, now, _HOUR_NS), 60.0)
+    elif row.kind == _KEYS:
+        _judge(state, _TYPING, row.value, direction[_TYPING])
+    elif row.kind == _CORRECTIONS:
+        _tend(state, _ACCURACY, row.value, row.other)
+    elif row.kind == _EDITED:
+        _judge(state, _HOVER, row.value + 1.0, direction[_HOVER])
+    elif row.kind == _PREVIEWED:
+        if row.other == 1.0:
+            _judge(state, _LOOK, row.value, direction[_LOOK])
+        _tend(state, _LEFT, 1.0 if row.other != 1.0 else 0.0, 1.0)
+    elif row.kind == _CHART:
+        for _ in range(min(max(int(row.value), 1), 64)):
+            looks = _recent(state, 0, now, _MINUTE_NS)
+        _bound(state, _CHARTS, looks, 20.0)
+    elif row.kind == _STARED:
+        _bound(state, _STARE, row.value, 1800.0)
+    elif row.kind == _CONNECTED:
+        _bound(state, _CONNECTS, _recent(state, 1, now, 10 * _MINUTE_NS), 2.0)
+    elif row.kind == _CLOCK_JUMPED:
+        _bound(state, _CLOCK, abs(row.value), 60.0)
+
+
+@kernel
+def _affairs(state: Any, row: Any, now: int) -> None:
+    """Weigh what became of orders and positions."""
+    if row.kind == _SOLD or row.kind == _STOPPED:
+        if row.value < 0.0:
+            state.loss_ns, state.loss_symbol, state.loss_open = now, row.symbol, 1
+        elif row.value >= GAIN_LARGE:
+            state.gain_ns = now
+    elif row.kind == _BOUGHT:
+        _tend(state, _LOSERS, 1.0 if row.other < 0.0 else 0.0, 1.0)
+    elif row.kind == _MARKED:
+        state.below_cost = int(row.value < 0.0)
+    elif row.kind == _CANCELLED:
+        _tend(state, _CANCELS, 1.0 if row.value < 5.0 else 0.0, 1.0)
+    elif row.kind == _AMENDED:
+        _bound(state, _BARGAIN, row.value, 5.0)
+    elif row.kind == _STOP_MOVED:
+        _tend(state, _WIDER, 1.0 if row.value > 0.0 else 0.0, 1.0)
+    elif row.kind == _PARAMETER:
+        _bound(state, _THRASH, _recent(state, 2, now, 4 * _HOUR_NS), 3.0)
+
+
+@kernel
+def _observe(states: Any, rows: Any, direction: Any) -> None:
+    """Fold rows (OBSERVATION) into the one state; a late row counts as simultaneous with the newest."""
+    state = states[0]
+    for row in rows:
+        now = max(row.event_ns, state.event_ns)
+        _fade(state, now)
+        if row.kind == _ORDER or row.kind == _REFUSED:
+            _attempt(state, row, now, direction)
+            if row.kind == _ORDER and np.isfinite(row.other):
+                _tend(state, _HEDGING, 1.0 if row.other >= _TOGETHER and state.below_cost == 1 else 0.0, 1.0)
+        elif row.kind >= _KEYS:
+            _hands(state, row, now, direction)
+            if row.kind == _MARKED:
+                _affairs(state, row, now)
+        else:
+            _affairs(state, row, now)
+
+
+def take(states: Any, rows: Any) -> None:
+    """Fold observations into a state.
+
+    Parameters
+    ----------
+    states
+        One state, dtype `STATE`, shape (1,); it is changed.
+    rows
+        Observations in the order of the log, dtype `observations.OBSERVATION`.
+    """
+    _observe(states, rows, DIRECTION)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genesis.operators.account import composure
+from genesis.operators.account import composure, tilting
 from genesis.operators.account.events import (
     AcceptBreak,
     Act,
@@ -275,3 +275,10 @@ def test_a_repeat_is_observed_once() -> None:
     lab.take(*reports)
     assert str(seen(lab)) == str(found)
     assert [what for what, *_ in found] == ["chart", "order", "bought", "bought"]
+
+
+def test_what_is_remembered_of_stops_and_amendments_is_bounded() -> None:
+    lab = Lab()
+    for number in range(100):
+        tilting.note_stop(lab.account, f"e{number}")
+    assert lab.account.tilt.stop_causes == [f"e{number}" for number in range(100 - tilting.STOPS_KEPT, 100)]

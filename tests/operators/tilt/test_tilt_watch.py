@@ -203,12 +203,11 @@ def test_evidence_is_that_of_the_naive_twin(seed: int) -> None:
     values = 0.02 * rng.lognormal(0.0, 0.3, 200)
     values[150:] *= 2.0
     times = np.cumsum(rng.exponential(600.0, 200) * 1e9).astype(np.int64) + 1
-    state = np.frombuffer(bytearray(watch.fresh()), evidence.STATE)
-    size = NUMBER["order_size"]
-    for value, now in zip(values, times, strict=True):
-        evidence.fade(state[0], now)
-        evidence.judge(state[0], size, value, 1.0)
-    np.testing.assert_allclose(state["sums"][0][size], _naive(values, times), atol=1e-9)
+    rows = np.zeros(200, OBSERVATION)
+    rows["event_ns"], rows["kind"], rows["value"], rows["other"] = times, K.ORDER, values, np.nan
+    state, _ = watch.observe(watch.fresh(), rows)
+    sums = np.frombuffer(state, evidence.STATE)["sums"][0]
+    np.testing.assert_allclose(sums[NUMBER["order_size"]], _naive(values, times), atol=1e-9)
 
 
 def test_the_state_is_small_and_the_table_whole() -> None:
