@@ -48,6 +48,7 @@ MODULES = {
     "orders": "orders",
     "pnl": "pnl",
     "why": "why",
+    "tilt": "tilt",
     "audit": "audit",
     "doctor": "doctor",
     "migrate": "migrate",

@@ -1,0 +1,243 @@
+"""`genesis tilt`: how the trader stands, the way back from a rest, his own limits, and the week's report."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from genesis.cli import books, options, order
+from genesis.cli.sql import asked
+from genesis.connectors.settings import Settings
+from genesis.operators.account.events import AcceptBreak, AnswerChecklist, SetParameter, TellLifeEvent
+from genesis.operators.account.outcomes import TiltStatus
+from genesis.operators.tilt import parameters
+from genesis.operators.tilt.interventions import CHECKLIST
+
+BEFORE_LOSS_S = 600
+"""How long before a loss the report looks at what was done."""
+
+DAY_NS = 86_400 * 10**9
+
+app = typer.Typer(
+    help="How you stand, the way back from a rest, limits of your own, and the week's report.",
+    epilog="What is looked at and what follows: docs/tilt_indicators.md.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.command()
+def status(account: books.Account = None, data: options.Data = None, as_json: options.AsJson = False) -> None:
+    """Show the level, the signs behind it, and what is left of a rest; from the ledger alone.
+
+    Example: genesis tilt status --json | jq .level
+    """
+    settings = options.configured(data, account=account)
+    with books.opened(settings) as ledger:
+        told = books.newest(ledger, settings.account, "tilt", TiltStatus)
+    if as_json:
+        books.print_json({"account": settings.account, "tilt": told[-1] if told else None})
+        return
+    if not told:
+        typer.echo("Nothing has been seen of you yet. It begins with the first order or key.")
+        return
+    now = told[-1]
+    known = "" if now.calibrated else " (still learning what is usual for you)"
+    typer.echo(f"Level {now.level}{known}: {now.sentence}")
+    for sentence in now.signs:
+        typer.echo(f"  {sentence}")
+    if now.missing:
+        typer.echo(
+            f"Left until trading goes on, as of {books.moment(now.event_ns)}: {', '.join(now.missing)}."
+        )
+    if now.debt:
+        typer.echo(f"{now.debt} calm trades with a profit until sizes are full again.")
+
+
+@app.command()
+def accept(data: options.Data = None, wait: order.Wait = 15.0, as_json: options.AsJson = False) -> None:
+    """Accept a break of five minutes; it makes the way back shorter."""
+    order.send(data, AcceptBreak(), wait, "", as_json)
+
+
+@app.command()
+def checklist(
+    agreed: Annotated[
+        str, typer.Option(help="Answers in their order, such as yyyyy; asked one by one without it.")
+    ] = "",
+    data: options.Data = None,
+    wait: order.Wait = 15.0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Answer the checklist that ends a rest.
+
+    Example: genesis tilt checklist
+    """
+    if not agreed:
+        agreed = "".join("y" if typer.confirm(point) else "n" for point in CHECKLIST)
+    answers = tuple(letter in "yY" for letter in agreed)
+    order.send(data, AnswerChecklist(agreed=answers[:16]), wait, "", as_json)
+
+
+@app.command("set")
+def set_parameter(
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(parameters.PARAMETERS)}.")],
+    value: Annotated[str, typer.Argument(help="Tighter holds at once, looser in an hour.")],
+    data: options.Data = None,
+    wait: order.Wait = 15.0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Set a limit of your own, or how you are.
+
+    Examples:
+
+      genesis tilt set profile tired
+
+      genesis tilt set position_share 0.02
+    """
+    order.send(data, SetParameter(name=name, value=value), wait, "", as_json)
+
+
+@app.command()
+def life(
+    days: Annotated[int, typer.Argument(help="Days for which more care is taken.")],
+    data: options.Data = None,
+    wait: order.Wait = 15.0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Say that life asks for care for some days; what it is stays with you."""
+    order.send(data, TellLifeEvent(days=days), wait, "", as_json)
+
+
+@app.command()
+def report(
+    days: Annotated[int, typer.Option(min=1, max=366, help="Days to look back, by the account's clock.")] = 7,
+    picture: Annotated[Path | None, typer.Option(help="File for a picture of the days, SVG.")] = None,
+    account: books.Account = None,
+    data: options.Data = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Report the week: results when calm and when not, and what was done before losses.
+
+    Examples:
+
+      genesis tilt report
+
+      genesis tilt report --days 30 --picture week.svg
+
+      genesis tilt report --json | jq .by_level
+    """
+    settings = options.configured(data, account=account)
+    found = _report(settings, days)
+    if as_json:
+        typer.echo(msgspec.json.format(json.dumps(found), indent=2))
+    else:
+        _print(found)
+    if picture is not None:
+        typer.echo(_pictured(found, picture), err=True)
+
+
+def _rows(settings: Settings, query: str) -> list[list[Any]]:
+    with asked(settings, query, "JSONCompact") as reply:
+        rows: list[list[Any]] = json.loads(b"".join(reply.pieces))["data"]
+    return rows
+
+
+def _report(settings: Settings, days: int) -> dict[str, Any]:
+    """Return the report's figures."""
+    mine = f"account_id = {_quoted(settings.account)}"
+    ((newest,),) = _rows(settings, f"SELECT toString(max(event_ns)) FROM account FINAL WHERE {mine}")
+    since = f"{mine} AND event_ns > {int(newest) - days * DAY_NS}"
+    sales = (
+        "(SELECT account_id, event_ns, toFloat64(realised) AS realised FROM executions FINAL"
+        f" WHERE {since} AND side = 'sell')"
+    )
+    levels = f"(SELECT account_id, event_ns, level FROM tilt FINAL WHERE {mine})"
+    by_level = _rows(
+        settings,
+        "SELECT toInt32(t.level) AS level, toInt32(count()), sum(s.realised),"
+        f" toInt32(countIf(s.realised > 0)) FROM {sales} AS s ASOF LEFT JOIN {levels} AS t"
+        " ON s.account_id = t.account_id AND s.event_ns >= t.event_ns GROUP BY level ORDER BY level",
+    )
+    sold = "what IN ('sold', 'stopped')"
+    lost = f"(SELECT event_ns FROM behaviour FINAL WHERE {since} AND {sold} AND value < 0)"
+    done = f"(SELECT event_ns, what FROM behaviour FINAL WHERE {since} AND NOT {sold})"
+    before = _rows(
+        settings,
+        f"SELECT b.what, toInt32(uniqExact(l.event_ns)) AS losses FROM {lost} AS l, {done} AS b WHERE"
+        f" b.event_ns < l.event_ns AND b.event_ns >= l.event_ns - {BEFORE_LOSS_S * 10**9}"
+        " GROUP BY b.what ORDER BY losses DESC, b.what LIMIT 12",
+    )
+    changes = _rows(
+        settings,
+        "SELECT toString(event_ns), toInt32(level), phase, names"
+        f" FROM tilt FINAL WHERE {since} ORDER BY event_ns",
+    )
+    ((losses,),) = _rows(settings, f"SELECT toInt32(count()) FROM {lost}")
+    return {
+        "account": settings.account,
+        "days": days,
+        "until_ns": int(newest),
+        "by_level": [
+            {"level": level, "sales": sales, "realised": realised, "with_profit": won}
+            for level, sales, realised, won in by_level
+        ],
+        "losses": losses,
+        "before_losses": [{"what": what, "losses": count} for what, count in before],
+        "changes": [
+            {"event_ns": int(at), "level": level, "phase": phase, "signs": names}
+            for at, level, phase, names in changes
+        ],
+    }
+
+
+def _quoted(name: str) -> str:
+    return "'" + name.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _print(found: dict[str, Any]) -> None:
+    if not found["by_level"] and not found["changes"]:
+        typer.echo(f"Nothing was sold in {found['days']} days, so there is nothing to compare yet.")
+        return
+    shown = books.table("level", ">sales", ">with a profit", ">realised")
+    for each in found["by_level"]:
+        row = (
+            str(each["level"]),
+            str(each["sales"]),
+            str(each["with_profit"]),
+            books.money(each["realised"]),
+        )
+        shown.add_row(*row)
+    books.console().print(shown)
+    if found["before_losses"]:
+        minutes = BEFORE_LOSS_S // 60
+        typer.echo(f"\nIn the {minutes} minutes before a sale with a loss ({found['losses']} of them):")
+        shown = books.table("what", ">before so many")
+        for each in found["before_losses"]:
+            shown.add_row(each["what"].replace("_", " "), str(each["losses"]))
+        books.console().print(shown)
+    rests = sum(each["phase"] == "resting" for each in found["changes"])
+    typer.echo(f"\nThe level changed {len(found['changes'])} times; a rest was told {rests} times.")
+
+
+def _pictured(found: dict[str, Any], path: Path) -> str:
+    """Draw the levels and results of the days where matplotlib is installed; return a sentence on it."""
+    try:
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+    except ImportError:
+        return "No picture was drawn: matplotlib is not installed."
+    mpl.rcParams["svg.hashsalt"] = "genesis"
+    figure = Figure((9, 4), layout="constrained")
+    above, below = figure.subplots(2, 1)
+    hours = [(each["event_ns"] - found["until_ns"]) / 3.6e12 for each in found["changes"]]
+    above.step(hours, [each["level"] for each in found["changes"]], where="post", color="#b8860b")
+    above.set(ylabel="level", ylim=(-0.1, 3.1), xlabel="hours before the newest record", yticks=range(4))
+    names = [f"level {each['level']}" for each in found["by_level"]]
+    below.bar(names, [each["realised"] for each in found["by_level"]], color="#6b8e6b", width=0.4)
+    below.axhline(0.0, color="#999999", linewidth=0.8)
+    below.set(ylabel="realised")
+    figure.savefig(path, format="svg", metadata={"Date": None})
+    return f"The picture is {path}."
