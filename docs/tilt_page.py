@@ -23,10 +23,10 @@ def _head() -> str:
         "(`operators/account/composure.py`). No screen decides anything, and no clock but the account's\n"
         "counts: a restart, another terminal, another client or a changed clock shortens nothing. How often\n"
         "it errs, and what it catches, is on [the page on tilt](tilt.md).\n\n"
-        "`genesis order place` and the dashboard show a refusal with its sentence; `genesis tilt status` and\n"
-        "`tilt` in the dashboard, show the signs and the way back. `genesis tilt checklist`, `accept`, `set`\n"
-        "and `life` are the trader's answers. `genesis tilt report` compares results when calm and when not,\n"
-        "and counts what was done before losses; `--picture` draws the days.\n\n"
+        "`genesis order place` and the dashboard show a refusal with its sentence; `genesis tilt status`\n"
+        "and, in the dashboard, `tilt` show the signs and the way back. `genesis tilt checklist`, `accept`,\n"
+        "`set` and `life` are the trader's answers. `genesis tilt report` compares results when calm and\n"
+        "when not, and counts what was done before losses; `--picture` draws the days.\n\n"
     )
 
 
