@@ -50,6 +50,7 @@ MODULES = {
     "why": "why",
     "tilt": "tilt",
     "audit": "audit",
+    "status": "status",
     "doctor": "doctor",
     "migrate": "migrate",
 }

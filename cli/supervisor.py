@@ -164,7 +164,14 @@ class Supervisor:
     def _environment(self, name: str) -> dict[str, str]:
         """Return the settings of a part; only the gateway gets what opens the exchange account."""
         found = settings.to_environment(self.settings)
+        found["GENESIS_METRICS_PORT"] = str(self._metrics_ports().get(name, 0))
         return found if name == "gateway" else found | dict.fromkeys(EXCHANGE_SECRETS, "")
+
+    def _metrics_ports(self) -> dict[str, int]:
+        """Return the port of each part's probes: the first as set, the next one for the next part."""
+        first = self.settings.metrics_port
+        served = [name for name in self.children if name not in ("broker", "dashboard")]
+        return {name: first + i for i, name in enumerate(served)} if first else {}
 
     def _learn(self, name: str, facts: dict[str, Any]) -> None:
         update: dict[str, str] = {key: str(facts[key]) for key in ("store_url", "venue_url") if key in facts}
@@ -188,6 +195,7 @@ class Supervisor:
                 states={name: child.state for name, child in self.children.items()},
                 restarts={name: child.restarts for name, child in self.children.items()},
                 trading=str(self.settings.trading) if "gateway" in self.children else "",
+                metrics=self._metrics_ports(),
             ),
         )
 

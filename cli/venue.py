@@ -12,7 +12,7 @@ import typer
 
 from genesis.cli import options
 from genesis.cli.errors import CommandError
-from genesis.connectors import logs
+from genesis.connectors import logs, metrics, probes, settings
 from genesis.connectors.venue.fault_kinds import COMMON, KINDS, FaultError, parse_fault
 from genesis.connectors.venue.main import serve
 from genesis.connectors.venue.player import State
@@ -104,7 +104,8 @@ def venue(
     if fault and "help" in fault:
         typer.echo(fault_help())
         return
-    logs.configure("venue", "info")
+    configured = settings.read()
+    logs.configure("venue", configured.log_level)
     timed = float(options.speed(speed).replace("max", "inf")) if speed else None
     waited = () if no_wait else tuple(wait_for) if wait_for else None
     try:
@@ -123,6 +124,7 @@ def venue(
         raise CommandError(f"{error}. `genesis venue --fault help` lists all") from None
     except ValueError as error:
         raise CommandError(str(error)) from None
+    probes.serve(configured, "venue")
     try:
         status = asyncio.run(_run(chosen))
     except (FaultError, AccountsError, JournalError) as error:
@@ -163,6 +165,7 @@ async def _run(chosen: VenueOptions) -> int:
 
     def ready(base_url: str, server: VenueServer) -> None:
         servers.append(server)
+        probes.started()
         typer.echo(f"{server.source.description} at {base_url} (Ctrl-C stops it)", err=True)
         if not sys.stdout.isatty():
             typer.echo(json.dumps({"ready": {"venue_url": base_url}}))
@@ -182,6 +185,9 @@ async def _watch(server: VenueServer) -> None:
     said = None
     while True:
         state = server.player.state
+        probes.STATE.beat()
+        metrics.VENUE_MESSAGES.set(server.player.position)
+        metrics.VENUE_CONNECTIONS.set(len(server.hub.connections))
         if state != said:
             typer.echo(_sentence(server), err=True)
             said = state

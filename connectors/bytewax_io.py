@@ -22,6 +22,7 @@ from genesis.connectors import frames, logs
 from genesis.connectors.dead_letters import dead_letter
 from genesis.connectors.kafka import BrokerUnreachable, Message, Position, QueueFull
 from genesis.connectors.meter import Meter
+from genesis.connectors.probes import STATE
 from genesis.operators import topics
 from genesis.operators.arrays import NEVER_NS, Rows
 from genesis.operators.records import WATERMARK_FINAL_NS, DeadLetter
@@ -373,6 +374,7 @@ class _FrameSinkPart(StatefulSinkPartition[Output, dict[tuple[str, int], int]]):
     def snapshot(self) -> dict[tuple[str, int], int]:
         """Wait for delivery and return the newest watermarks, which a restart sends again."""
         self._outbox.deliver()
+        STATE.close_epoch()
         return dict(self._watermarks_ns)
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from collections import deque
 
 import numpy as np
 
+from genesis.connectors import metrics
 from genesis.operators.records import Health
 
 REPORT_EVERY_S = 1.0
@@ -48,6 +49,9 @@ class Meter:
         if now_s - self._reported_s < REPORT_EVERY_S:
             return None
         now_ns = time.time_ns()
+        metrics.FLOW_ROWS.inc(self._rows)
+        for latency_ms in self._latencies_ms:
+            metrics.TICK_TO_SIGNAL.observe(latency_ms / 1e3)
         figures = {
             "rows_per_s": self._rows / (now_s - self._reported_s),
             "dead_letters": float(self._dead_letters),

@@ -9,11 +9,14 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
+from genesis.connectors import probes
+
 PR_SET_PDEATHSIG = 1
 
 
 def announce_ready(**facts: object) -> None:
     """Tell the supervisor, on standard output, that this process serves, and where."""
+    probes.started()
     sys.stdout.write(json.dumps({"ready": facts}) + "\n")
     sys.stdout.flush()
 

@@ -10,6 +10,7 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     """Addresses of a running system. ``restarts`` and ``states`` are by component.
 
     ``trading`` says where its orders go, as the settings name it; empty where it does not trade.
+    ``metrics`` has the port of each part's probes; none where they are not served.
     """
 
     pid: int
@@ -20,6 +21,7 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     states: dict[str, str] = {}
     restarts: dict[str, int] = {}
     trading: str = ""
+    metrics: dict[str, int] = {}
 
 
 def path_in(data: Path) -> Path:

@@ -123,7 +123,14 @@ class Settings(BaseSettings):
     generation_mb: int = Field(
         2, ge=1, le=65_536, description="embedded broker: a topic starts a new generation after this many MB"
     )
-    metrics_port: int = Field(0, ge=0, le=65_535, description="port for Prometheus metrics; 0 for none")
+    metrics_port: int = Field(
+        0,
+        ge=0,
+        le=65_535,
+        description="port of /livez, /readyz and /metrics of a process; 0 for none. `genesis up` gives it to "
+        "its first part and the following ones to the others",
+    )
+    metrics_host: str = Field("127.0.0.1", description="address to serve them on", min_length=1)
     log_level: str = Field(
         "info", description="debug, info, warning or error", pattern="^(debug|info|warning|error)$"
     )

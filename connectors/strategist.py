@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from genesis.connectors import keys, logs, private_file, process
+from genesis.connectors import keys, logs, private_file, probes, process
 from genesis.connectors.kafka import FrameConsumer, FrameProducer, Message, Position, ensure_topics
 from genesis.connectors.settings import Settings, SettingsError
 from genesis.operators import topics
@@ -356,6 +356,7 @@ def main(settings: Settings) -> int:
     if not settings.broker:
         raise SettingsError("GENESIS_BROKER is empty: the strategist needs the address of a broker")
     stopping = process.stop_on_signals()
+    probes.serve(settings, "strategist")
     ring = keys.open_keys(settings).only(Role.STRATEGY)
     ensure_topics(settings.broker, settings.shards)
     told_in(settings.data).unlink(missing_ok=True)

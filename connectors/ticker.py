@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 
-from genesis.connectors import frames, keys, logs, process
+from genesis.connectors import frames, keys, logs, probes, process
 from genesis.connectors.dead_letters import dead_letter
 from genesis.connectors.kafka import FrameConsumer, FrameProducer, ensure_topics
 from genesis.connectors.kafka.consumer import Position
@@ -143,6 +143,7 @@ def main(settings: Settings) -> int:
     if not settings.broker:
         raise SettingsError("GENESIS_BROKER is empty: the ticker needs the address of a broker")
     stopping = process.stop_on_signals()
+    probes.serve(settings, "ticker")
     ring = keys.open_keys(settings).only(Role.TICKER)
     ensure_topics(settings.broker, settings.shards)
     ticker = Ticker(settings, ring[Role.TICKER])

@@ -97,10 +97,28 @@ def settings_page() -> str:
     )
 
 
+def metrics_page() -> str:
+    """Return docs/metrics.md: every metric with its type, labels and meaning."""
+    from genesis.connectors.metrics import REGISTRY
+
+    rows = [
+        f"| `{each.name}` | {each.kind} | {', '.join(each.labels) or 'none'} | {each.help} |\n"
+        for each in REGISTRY.values()
+    ]
+    return (
+        "# Metrics\n\n"
+        "Served by each process at `/metrics` where `GENESIS_METRICS_PORT` says; see "
+        "[observing](observing.md). Seconds, bytes and shares, never ms or per cent. The client library adds "
+        "`process_*` and `python_*`.\n\n"
+        "| metric | type | labels | meaning |\n|---|---|---|---|\n" + "".join(rows)
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "helm/genesis/README.md": helm_page.page,
     "docs/dependencies.md": dependencies_page,
     "docs/settings.md": settings_page,
+    "docs/metrics.md": metrics_page,
     "docs/tiers.md": tiers_page.page,
     "docs/tilt_indicators.md": tilt_page.page,
     "docs/ux.md": ux_page.page,

@@ -21,7 +21,7 @@ from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from bytewax.run import cli_main
 
 from genesis.connectors import keys as keys_of
-from genesis.connectors import logs, process
+from genesis.connectors import logs, probes, process
 from genesis.connectors.dead_letters import dead_letter
 from genesis.connectors.kafka import FrameConsumer, FrameProducer, Message, Position, ensure_topics
 from genesis.connectors.ledger import Ledger, LedgerError, Outgoing, Saved, open_ledger
@@ -291,6 +291,7 @@ def main(settings: Settings) -> int:
         raise SettingsError("GENESIS_BROKER is empty: the account flow needs the address of a broker")
     log = logs.get("account")
     process.warm_up(compile_kernels)
+    probes.serve(settings, "account")
     ensure_topics(settings.broker, settings.shards)
     try:
         bench = _Bench(settings)

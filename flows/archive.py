@@ -18,7 +18,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from bytewax.run import cli_main
 
-from genesis.connectors import logs, process
+from genesis.connectors import logs, probes, process
 from genesis.connectors.dead_letters import dead_letter
 from genesis.connectors.frames import FrameError
 from genesis.connectors.kafka import FrameConsumer, FrameProducer, Message, Position, ensure_topics
@@ -257,6 +257,7 @@ def main(settings: Settings) -> int:
         raise SettingsError("GENESIS_BROKER is empty: the archive needs the address of a broker")
     log = logs.get(COMPONENT)
     stopping = process.stop_on_signals()
+    probes.serve(settings, "store")
     with open_store(settings) as store:
         ensure_topics(settings.broker, settings.shards)
         wires = wires_of(settings, store, stopping)

@@ -22,7 +22,7 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 
-from genesis.connectors import logs, process
+from genesis.connectors import logs, probes, process
 from genesis.connectors.bytewax_io import (
     JOINED,
     FrameSink,
@@ -302,6 +302,7 @@ def main(settings: Settings) -> int:
         raise SettingsError("GENESIS_BROKER is empty: the market flow needs the address of a broker")
     log = logs.get("market")
     process.warm_up(compile_kernels)
+    probes.serve(settings, "market")
     config = recovery(settings)
     ensure_topics(settings.broker, settings.shards)
     flow = build(settings)

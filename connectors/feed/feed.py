@@ -12,7 +12,7 @@ from typing import Protocol
 
 import aiohttp
 
-from genesis.connectors import logs, metrics
+from genesis.connectors import logs
 from genesis.connectors.dead_letters import dead_letter
 from genesis.connectors.feed import gaps
 from genesis.connectors.feed.books import Book
@@ -185,7 +185,6 @@ class Feed:
 
     def _on_letter(self, source: str, reason: str, sentence: str, raw: bytes, recv_ns: int) -> None:
         self.letters += 1
-        metrics.FEED_DEAD_LETTERS.labels(reason).inc()
         self._log.warning("dead letter", reason=reason, detail=sentence)
         letter = dead_letter(source, reason, sentence, raw, recv_ns)
         if not self.outbox.post(topics.DEAD_LETTERS, letter):

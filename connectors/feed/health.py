@@ -5,6 +5,7 @@ import time
 
 from genesis.connectors import metrics
 from genesis.connectors.feed.feed import Feed
+from genesis.connectors.probes import STATE
 from genesis.operators import topics
 from genesis.operators.records import Health
 
@@ -23,6 +24,7 @@ class Reporter:
         self._numbers = itertools.count()
         self._history: list[tuple[float, int]] = []
         self._counted: dict[tuple[str, str], int] = {}
+        self._heard = 0
 
     def tell(self, state: str = "", detail: str = "") -> None:
         """Queue one record; without a state, what is found."""
@@ -65,6 +67,9 @@ class Reporter:
         offsets_ns = [ingest.arrival.offset_ns for ingest in ingests if ingest.arrival.is_timed]
         lag_ms = self._lag_ms()
         self._set_metrics(lag_ms)
+        STATE.beat()
+        if total != self._heard:
+            self._heard, STATE.heard_s = total, time.monotonic()
         return {
             "messages_total": float(total),
             "messages_per_s": self._rate(total),

@@ -6,7 +6,7 @@ from typing import Any
 
 import aiohttp
 
-from genesis.connectors import logs, metrics
+from genesis.connectors import logs, probes
 from genesis.connectors.feed import health
 from genesis.connectors.feed.binance import BinanceAdapter
 from genesis.connectors.feed.feed import Feed
@@ -174,5 +174,5 @@ async def work(settings: Settings) -> int:
 def run(settings: Settings) -> int:
     """Run the feed in this process and return its exit status."""
     warm_up(compile_kernels)
-    metrics.serve(settings.metrics_port)
+    probes.serve(settings, "feed")
     return asyncio.run(work(settings))

@@ -179,6 +179,7 @@ class Snapshots(Generic[W]):
             budget.heard(answer.headers.get("X-MBX-USED-WEIGHT-1M"))
             metrics.FEED_WEIGHT.labels(market.name.lower()).set(budget.used)
             if answer.status in (418, 429):
+                metrics.FEED_THROTTLED.labels(str(answer.status)).inc()
                 pause_s = budget.close(answer.headers.get("Retry-After"), time.time())
                 raise SnapshotRefused(f"status {answer.status}: nothing is asked for {pause_s:.0f} s")
             body = await answer.read()

@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
+from genesis.connectors import metrics
 from genesis.connectors.gateway.clock import AccountClock
 from genesis.connectors.gateway.limits import CircuitBreaker
 from genesis.connectors.gateway.tracker import Phase, Tracked, Tracker, event_id
@@ -159,6 +160,7 @@ class Desk:
         log.warning(
             "child order refused", code=code, detail=detail, client_order_id=order.client_order_id[:64]
         )
+        metrics.GATEWAY_REFUSALS.labels(code).inc()
         self.book.refused_permit(self.account_id, order.client_order_id[:64], code, detail)
         self.publish(
             f"refused:{origin or order.id}",

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
+from genesis.connectors import metrics
+
 MARGIN = 0.2
 """Share of every limit that is kept for cancels."""
 
@@ -105,6 +107,10 @@ class _Window:
         if now_s - self.began_s >= self.limit.interval_s:
             self.began_s, self.used = now_s, 0
 
+    def show(self) -> None:
+        share = self.used / self.limit.most
+        metrics.GATEWAY_USED.labels(self.limit.kind.lower(), f"{self.limit.interval_s}s").set(share)
+
 
 class RateAccountant:
     """Counts what is asked of a venue, and says how long to wait.
@@ -156,6 +162,7 @@ class RateAccountant:
         for window in self._windows:
             window.roll(now_s)
             window.used += _share(cost, window.limit.kind)
+            window.show()
 
     def heard(self, counts: dict[tuple[str, int], int], now_s: float) -> None:
         """Take what the venue has counted, where it is more than ours."""
@@ -163,9 +170,11 @@ class RateAccountant:
             window.roll(now_s)
             told = counts.get((window.limit.kind, window.limit.interval_s), 0)
             window.used = max(window.used, told)
+            window.show()
 
     def throttled(self, wait_s: float, now_s: float, *, banned: bool) -> None:
         """Note 429 or 418: nothing at all is sent for so long, cancels neither."""
+        metrics.GATEWAY_THROTTLED.labels("418" if banned else "429").inc()
         self._until_s = max(self._until_s, now_s + (wait_s or (BAN_S if banned else 1.0)))
         self.is_banned = self.is_banned or banned
 

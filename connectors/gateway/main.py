@@ -9,7 +9,7 @@ from collections import deque
 
 import msgspec
 
-from genesis.connectors import metrics
+from genesis.connectors import metrics, probes
 from genesis.connectors.dead_letters import dead_letter
 from genesis.connectors.gateway.clock import AccountClock
 from genesis.connectors.gateway.desk import Desk, log
@@ -145,6 +145,7 @@ class Reader:
             letter = dead_letter(source, "malformed_json", str(error), message.value, time.time_ns())
             with contextlib.suppress(QueueFull, BrokerUnreachable):
                 self._producer.send_record(topics.DEAD_LETTERS, letter)
+            metrics.GATEWAY_REFUSALS.labels("MALFORMED").inc()
             refused = PermitRefused(client_order_id="", code="MALFORMED", detail="it is no child order")
             self._gateway.desk.book.refused_permit(self._gateway.desk.account_id, "", "MALFORMED", str(error))
             self._gateway.desk.publish(f"refused:{origin}", refused)
@@ -183,7 +184,7 @@ def run(settings: Settings) -> int:
         When keys or ledger cannot be opened.
     """
     venue = make_venue(settings)
-    metrics.serve(settings.metrics_port)
+    probes.serve(settings, "gateway")
     keys = open_keys(settings, "gateway", "permit", "ticker")
     ledger = open_ledger(settings)
     try:
@@ -221,6 +222,8 @@ async def _run(settings: Settings, venue: TradingVenue, keys: KeyRing, ledger: L
     try:
         await gateway.run(stopping)
     except FenceLost as error:
+        metrics.FENCE_LOSSES.inc()
+        probes.STATE.trouble("fence", f"another gateway has taken over: {error}")
         log.error("fenced off", reason=str(error))
         desk.link(connected=False, detail=str(error))
         await venue.close()

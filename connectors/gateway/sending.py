@@ -7,6 +7,7 @@ when the venue, or our own refusal to send, has made certain that the first time
 import asyncio
 from enum import StrEnum
 
+from genesis.connectors import metrics
 from genesis.connectors.gateway import checks
 from genesis.connectors.gateway.desk import Desk, described, log
 from genesis.connectors.gateway.rest import RECV_WINDOW_MS, TIMEOUT_MS
@@ -145,6 +146,7 @@ class Sender:
         tracked.recorded_s = tracked.heard_s = desk.now_s()
         tracked.sent_ns = desk.clock.now_ns()
         tracked.wire_ms = max(tracked.sent_ns - order.event_ns, 0) / 1e6
+        metrics.COMMAND_TO_WIRE.observe(tracked.wire_ms / 1e3)
         try:
             tracked.venue_order_id = max(tracked.venue_order_id, await desk.venue.place(order))
         except TradingError as error:

@@ -22,8 +22,10 @@ from confluent_kafka import (
 )
 from confluent_kafka import Message as KafkaMessage
 
+from genesis.connectors import metrics
 from genesis.connectors.kafka.log import NEXT_HEADER, BrokerUnreachable, Log, client_config, name_at
 from genesis.connectors.kafka.producer import FRAME_HEADER
+from genesis.connectors.probes import STATE
 from genesis.operators import topics
 from genesis.operators.topics import Topic
 
@@ -38,6 +40,9 @@ MISSING_CHECK_S = 1.0
 
 END_S = 2.0
 """Longest time that a broker is asked where a partition ends."""
+
+OBSERVE_EVERY_S = 1.0
+"""How often metrics are brought up to date."""
 
 IDLE_CHECK_S = 0.5
 """After so long without a message the incarnations are checked."""
@@ -128,7 +133,8 @@ class FrameConsumer:
         self._released: dict[tuple[str, int], int] = {}
         self._suspect = True
         self._checked_s = -CHECK_EVERY_S
-        self._looked_s = 0.0
+        self._looked_s = self._observed_s = 0.0
+        self._name, self._read = name, 0
         self._consumer = Consumer(
             client_config(bootstrap, name)
             | {
@@ -152,6 +158,7 @@ class FrameConsumer:
 
     def poll(self, most: int, timeout_s: float = 0.0) -> list[Message]:
         """Return up to ``most`` messages; with ``timeout_s`` 0 only what is already here."""
+        STATE.beat()
         if self._suspect and not self._check():
             time.sleep(min(timeout_s, CHECK_EVERY_S))
             return []
@@ -164,6 +171,9 @@ class FrameConsumer:
             elif cursor not in moved and not self._take(cursor, raw, found):
                 moved.add(cursor)
         now_s = time.monotonic()
+        self._read += len(found)
+        if now_s - self._observed_s > OBSERVE_EVERY_S:
+            self._observe(now_s)
         if moved:
             self._attach(moved)
         elif found:
@@ -175,6 +185,28 @@ class FrameConsumer:
             self._looked_s = now_s
             self._attach({cursor for cursor in self._parts.values() if not cursor.attached})
         return found
+
+    def _observe(self, now_s: float) -> None:
+        """Bring the metrics up to date; the ends of the partitions are those of the last fetches."""
+        self._observed_s = now_s
+        metrics.CONSUMED.labels(self._name).inc(self._read)
+        self._read = 0
+        for (name, partition), cursor in self._by_name.items():
+            at = cursor.position
+            _, end = self._consumer.get_watermark_offsets(TopicPartition(name, partition), cached=True)
+            if at is not None and at.offset >= 0 and end >= 0:
+                behind = max(end - at.offset, 0)
+                metrics.LAG.labels(self._name, cursor.topic.name, str(partition)).set(behind)
+                STATE.lag(self._name, cursor.topic.name, partition, behind)
+
+    def _away(self, *, away: bool) -> None:
+        """Note whether the broker answers."""
+        key = f"reader {self._name}"
+        if away:
+            STATE.trouble(key, f"the broker does not answer {self._name}")
+        else:
+            STATE.clear(key)
+        metrics.BROKER_AWAY.labels(self._name).set(STATE.since_s(key))
 
     def positions(self) -> dict[tuple[str, int], Position | None]:
         """Return where every partition is to be read on."""
@@ -222,6 +254,8 @@ class FrameConsumer:
         cursor.position = Position(at.generation, at.log_id, (raw.offset() or 0) + 1, session, newest)
         if not repeat:
             restarted = cursor.restarted or (session, frame) == cursor.jump
+            if restarted:
+                metrics.LOG_BREAKS.labels(self._name, cursor.topic.name).inc()
             value = raw.value() or b""
             found.append(Message(cursor.topic, cursor.partition, cursor.position, value, headers, restarted))
             cursor.restarted, cursor.jump = False, None
@@ -258,7 +292,9 @@ class FrameConsumer:
             )
         except BrokerUnreachable:
             self._suspect = True
+            self._away(away=True)
             return False
+        self._away(away=False)
         for cursor in cursors:
             self._locate(cursor, existing[cursor.topic.name], ids)
         self._assign(cursors)

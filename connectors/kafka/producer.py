@@ -18,7 +18,7 @@ import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka import Message as KafkaMessage
 
-from genesis.connectors import frames
+from genesis.connectors import frames, metrics, observing
 from genesis.connectors.kafka.log import (
     GENERATIONS_KEPT,
     NEXT_HEADER,
@@ -27,6 +27,7 @@ from genesis.connectors.kafka.log import (
     client_config,
     name_at,
 )
+from genesis.connectors.probes import STATE
 from genesis.connectors.settings import Settings
 from genesis.operators import topics
 from genesis.operators.topics import Topic
@@ -62,6 +63,9 @@ LOOK_SOON_S = 0.25
 RECENT_RECORDS_MAX = 10_000
 """Most records since the last look that are kept to be sent again after a roll."""
 
+OBSERVE_EVERY_S = 1.0
+"""How often metrics are brought up to date."""
+
 FRAME_HEADER = "frame"
 """Header with ``session:number`` of a frame, for readers to drop repeats."""
 
@@ -96,7 +100,7 @@ class _Stream:
     def __init__(self, generation: int, log_id: str) -> None:
         self.generation = generation
         self.log_id = log_id
-        self.sent_bytes = 0
+        self.sent_bytes = self.sent = self.told = 0
         self.batches: dict[int, float] = {}
         self.sent_s: dict[int, float] = {}
         self.numbers: dict[int, int] = {}
@@ -109,6 +113,7 @@ class _Stream:
         apart = now_s - self.sent_s.get(partition, 0.0) > BATCH_APART_S
         self.batches[partition] = self.batches.get(partition, 0.0) + (1.0 if apart else 0.1)
         self.sent_s[partition] = now_s
+        self.sent += 1
         self.sent_bytes += size + MESSAGE_OVERHEAD_BYTES
 
     def fill(self, generation_bytes: int) -> float:
@@ -158,7 +163,8 @@ class FrameProducer:
         self._generation_bytes = generation_bytes if embedded else 0
         self._session = secrets.token_hex(6)
         self._suspect = False
-        self._confirmed_s = time.monotonic()
+        self._confirmed_s = self._moved_s = time.monotonic()
+        self._observed_s, self._confirmed, self._seen = 0.0, 0, 0
         self._log = Log(bootstrap, name)
         self._streams: dict[str, _Stream] = {}
         self.delivered_ns: dict[tuple[str, int], int] = {}
@@ -240,6 +246,7 @@ class FrameProducer:
         value = msgspec.json.encode(record)
         self._produce(stream, topic, 0, value, _json_headers(topic), None)
         stream.recent.append(value)
+        observing.sent(topic, record)
 
     def _follow(self, topic: Topic, stream: _Stream) -> None:
         """Go on in the newest generation if another process has begun one, and repeat what it may miss."""
@@ -257,12 +264,31 @@ class FrameProducer:
     def poll(self) -> None:
         """Serve delivery reports and look after the log when the connection was lost."""
         self._producer.poll(0)
+        STATE.beat()
         if not len(self._producer):
             self._confirmed_s = time.monotonic()
         if self._suspect or time.monotonic() - self._confirmed_s > STALLED_S:
             self._verify()
         if self._generation_bytes:
             self._look_after_records()
+        if time.monotonic() - self._observed_s > OBSERVE_EVERY_S:
+            self._observe()
+
+    def _observe(self) -> None:
+        """Bring the metrics up to date, and note when the broker has taken nothing since the last time."""
+        now_s, waiting = time.monotonic(), len(self._producer)
+        self._observed_s = now_s
+        for name, stream in self._streams.items():
+            metrics.PRODUCED.labels(name).inc(stream.sent - stream.told)
+            stream.told = stream.sent
+        metrics.UNCONFIRMED.labels(self._name).set(waiting)
+        if not waiting or self._confirmed != self._seen:
+            self._moved_s, self._seen = now_s, self._confirmed
+        key = f"writer {self._name}"
+        if now_s - self._moved_s > OBSERVE_EVERY_S:
+            STATE.trouble(key, f"the broker takes nothing; {waiting} messages wait")
+        else:
+            STATE.clear(key)
 
     def _look_after_records(self) -> None:
         """Find out whether what was sent lately went into a generation that had ended."""
@@ -297,6 +323,7 @@ class FrameProducer:
             )
         except BufferError:
             self.poll()
+            metrics.SINK_FULL.labels(topic.name).inc()
             raise QueueFull(
                 f"{QUEUE_MESSAGES} messages or {QUEUE_KB} kB already wait for the broker"
             ) from None
@@ -308,7 +335,9 @@ class FrameProducer:
         if error is None:
             self.delivered_ns[name, partition] = watermark_ns
             self._confirmed_s = time.monotonic()
+            self._confirmed += 1
         else:
+            metrics.LOST.labels(name).inc()
             self.on_lost(name, partition, watermark_ns)
 
     def _stream(self, topic: Topic) -> _Stream:

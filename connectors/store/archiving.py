@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from genesis.connectors import metrics
 from genesis.connectors.kafka import Message, Position, QueueFull
 from genesis.connectors.store.errors import StoreBusy, explain
 from genesis.connectors.store.opening import Store
@@ -108,6 +109,7 @@ def patiently(wires: Wires, table: StoreTable) -> tuple[int, int]:
                 or wires.ending.stopping.is_set()
             ):
                 raise failure from error
+        metrics.STORE_BUSY.inc()
         wires.ending.stopping.wait(pause_s)
         pause_s = min(2.0 * pause_s, BUSY_PAUSE_MOST_S)
 
