@@ -32,7 +32,8 @@ def status(data: options.Data = None, as_json: options.AsJson = False) -> None:
     run = run_file.read(settings.data)
     if run is None:
         raise CommandError(
-            f"no system is running on {settings.data}. Start one with `genesis up`, or name its folder with --data"
+            f"no system is running on {settings.data}. Start one with `genesis up`, or name its folder "
+            "with --data"
         )
     parts = [part(run, name) for name in run.states]
     for each in parts:

@@ -153,7 +153,7 @@ def _lived_s() -> float:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:  # noqa: N802 - the name is given
+    def do_GET(self) -> None:
         """Answer one of the three paths."""
         path = self.path.partition("?")[0]
         if path == "/livez":

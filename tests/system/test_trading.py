@@ -7,6 +7,7 @@ import random
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import time
 import urllib.request
@@ -17,7 +18,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from genesis.cli import status
 from genesis.connectors import keys, run_file, settings
 from genesis.connectors.commanding import Commander
 from genesis.connectors.kafka import FrameProducer
@@ -49,10 +52,24 @@ ANSWER_S = 60.0
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator["System"]:
     """Give a running system on a small synthetic market; the tests of this file share it."""
-    found = System(tmp_path_factory.mktemp("trading"))
+    found = System(tmp_path_factory.mktemp("trading"), metrics_port=str(free_ports(PORTS)))
     found.start()
     yield found
     found.stop()
+
+
+PORTS = 16
+"""More than the parts of a system."""
+
+
+def free_ports(count: int) -> int:
+    """Return the first of so many ports in a row that nobody listens on, below those given out freely."""
+    for first in range(20_000, 30_000, count):
+        with contextlib.suppress(OSError), contextlib.ExitStack() as held:
+            for port in range(first, first + count):
+                held.enter_context(socket.create_server(("127.0.0.1", port)))
+            return first
+    raise AssertionError("no ports are free")
 
 
 class System:
@@ -317,3 +334,40 @@ def test_the_ledger_alone_brings_the_account_back(system: System) -> None:
     assert after.head_number >= before.head_number
     assert system.ask(Flatten()).accepted
     running.wait_for(system.agrees, "the books to agree after selling", system.process)
+
+
+def test_every_part_says_that_it_is_ready_and_counts_what_it_does(system: System) -> None:
+    running.wait_for(system.is_open, "the system to be whole", system.process)
+    assert system.ask(PlaceOrder(symbol=SYMBOL, side="buy", notional="7.5")).accepted
+    running.wait_for(system.agrees, "the books to agree", system.process)
+    run = run_file.read(system.data)
+    assert run is not None
+    assert set(run.metrics) == set(run.states) - {"broker"}
+
+    def unready() -> list[str]:
+        return [name for name in run.metrics if not status.part(run, name)["ready"]]
+
+    running.wait_for(lambda: not unready(), "every part to be ready", system.process)
+    wanted = (
+        "genesis_tick_to_signal_seconds_count",
+        "genesis_command_to_wire_seconds_count",
+        "genesis_child_orders_total",
+        "genesis_fills_total",
+        "genesis_feed_messages_total",
+        "genesis_store_rows_total",
+        "genesis_account_equity_quote",
+        "genesis_recovery_seconds",
+        "genesis_produced_messages_total",
+        "genesis_consumed_messages_total",
+    )
+
+    def uncounted() -> list[str]:
+        counted: dict[str, float] = {}
+        for port in run.metrics.values():
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+                for family in text_string_to_metric_families(answer.read().decode()):
+                    for sample in family.samples:
+                        counted[sample.name] = max(counted.get(sample.name, 0.0), sample.value)
+        return [name for name in wanted if not counted[name] > 0.0]
+
+    running.wait_for(lambda: not uncounted(), "every part to have counted", system.process)
