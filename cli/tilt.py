@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from rich.table import Table
 
 from genesis.cli import books, options, order
 from genesis.cli.sql import asked
@@ -198,19 +199,10 @@ def _quoted(name: str) -> str:
 
 
 def _print(found: dict[str, Any]) -> None:
-    if not found["by_level"] and not found["changes"]:
-        typer.echo(f"Nothing was sold in {found['days']} days, so there is nothing to compare yet.")
-        return
-    shown = books.table("level", ">sales", ">with a profit", ">realised")
-    for each in found["by_level"]:
-        row = (
-            str(each["level"]),
-            str(each["sales"]),
-            str(each["with_profit"]),
-            books.money(each["realised"]),
-        )
-        shown.add_row(*row)
-    books.console().print(shown)
+    if found["by_level"]:
+        books.console().print(_by_level(found["by_level"]))
+    else:
+        typer.echo(f"Nothing was sold in {found['days']} days, so there are no results to compare yet.")
     if found["before_losses"]:
         minutes = BEFORE_LOSS_S // 60
         typer.echo(f"\nIn the {minutes} minutes before a sale with a loss ({found['losses']} of them):")
@@ -219,7 +211,15 @@ def _print(found: dict[str, Any]) -> None:
             shown.add_row(each["what"].replace("_", " "), str(each["losses"]))
         books.console().print(shown)
     rests = sum(each["phase"] == "resting" for each in found["changes"])
-    typer.echo(f"\nThe level changed {len(found['changes'])} times; a rest was told {rests} times.")
+    typer.echo(f"\nLevel or signs changed {len(found['changes'])} times; a rest was told {rests} times.")
+
+
+def _by_level(rows: list[dict[str, Any]]) -> Table:
+    shown = books.table("level", ">sales", ">with a profit", ">realised")
+    for each in rows:
+        row = (each["level"], each["sales"], each["with_profit"], books.money(each["realised"]))
+        shown.add_row(*map(str, row))
+    return shown
 
 
 def _pictured(found: dict[str, Any], path: Path) -> str:
