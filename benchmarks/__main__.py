@@ -29,6 +29,7 @@ NAMES = (
     "kernels",
     "slicing",
     "trading",
+    "tilt",
     "dashboard",
     "memory",
 )
