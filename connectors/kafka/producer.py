@@ -164,7 +164,7 @@ class FrameProducer:
         self._session = secrets.token_hex(6)
         self._suspect = False
         self._confirmed_s = self._moved_s = time.monotonic()
-        self._observed_s, self._confirmed, self._seen, self._waited = 0.0, 0, 0, False
+        self._observed_s, self._confirmed = 0.0, 0
         self._log = Log(bootstrap, name)
         self._streams: dict[str, _Stream] = {}
         self.delivered_ns: dict[tuple[str, int], int] = {}
@@ -282,9 +282,10 @@ class FrameProducer:
             metrics.PRODUCED.labels(name).inc(stream.sent - stream.told)
             stream.told = stream.sent
         metrics.UNCONFIRMED.labels(self._name).set(waiting)
-        if not waiting or not self._waited or self._confirmed != self._seen:
-            self._moved_s, self._seen = now_s, self._confirmed
-        self._waited = waiting > 0
+        confirmed = sum(stream.sent for stream in self._streams.values()) - waiting
+        if not waiting or confirmed > self._confirmed:
+            self._moved_s = now_s
+        self._confirmed = confirmed
         key = f"writer {self._name}"
         if now_s - self._moved_s > OBSERVE_EVERY_S:
             STATE.trouble(key, f"the broker takes nothing; {waiting} messages wait")
@@ -336,7 +337,6 @@ class FrameProducer:
         if error is None:
             self.delivered_ns[name, partition] = watermark_ns
             self._confirmed_s = time.monotonic()
-            self._confirmed += 1
         else:
             metrics.LOST.labels(name).inc()
             self.on_lost(name, partition, watermark_ns)
