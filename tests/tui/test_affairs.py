@@ -189,7 +189,9 @@ def kept(lab: Lab, folder: Path) -> Ledger:
 
 def heard(lab: Lab) -> Affairs:
     """Return what a dashboard knows that heard everything."""
-    told = [recorded(topics.BY_NAME[topic], found) for topic, found in lab.outcomes if topic in affairs.KINDS]
+    told = [
+        recorded(topics.BY_NAME[topic], found) for topic, found in lab.outcomes if topic in affairs.TOPICS
+    ]
     return gathered(*told).affairs
 
 

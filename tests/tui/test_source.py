@@ -122,7 +122,7 @@ def test_every_topic_of_the_screen_is_read_in_all_its_partitions(monkeypatch: py
     consumer_at(Place("broker", 3))
     parts = asked["parts"]
     assert isinstance(parts, dict)
-    assert {name for name, _ in parts} == {*FRAMES, "dead_letters", "health", *affairs.KINDS}
+    assert {name for name, _ in parts} == {*FRAMES, "dead_letters", "health", *affairs.TOPICS}
     assert [p for name, p in parts if name == "gaps"] == [0, 1, 2]
     assert [p for name, p in parts if name == "view"] == [0]
     assert [p for name, p in parts if name == "health"] == [0]
