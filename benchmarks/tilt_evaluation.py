@@ -16,14 +16,17 @@ import msgspec
 import numpy as np
 
 from benchmarks.intervals import Interval, interval
-from benchmarks.tilt_people import RULES, USUAL_DAYS, Day, Person, Spiral, lived, stream
+from benchmarks.tilt_people import RULES, USUAL_DAYS, Day, Person, Spiral, lived
 from genesis.operators.personas.moods import Persona
 
 ROOT = Path(__file__).parent.parent
 PEOPLE = ROOT / "build" / "tilt_people.jsonl"
 RESULT = ROOT / "build" / "tilt.json"
 PAGE = ROOT / "docs" / "tilt.md"
-SEED = 10_000
+SEED = 50_000
+LEARNERS_FROM = 500
+"""Learners have seeds so far above those of the others, who are no more than this."""
+
 DAYS_ASKED, SPIRALS_ASKED = 500, 300
 BEGIN, END = "<!-- figures: made by `python -m benchmarks tilt-evaluation` -->", "<!-- end of figures -->"
 NAMES = {
@@ -44,25 +47,27 @@ def main(arguments: Sequence[str]) -> None:
         "--minutes", type=float, default=600.0, help="longest to go on; then what is done counts"
     )
     parser.add_argument("--days", type=int, default=USUAL_DAYS, help="usual days before those that count")
-    parser.add_argument("--tuning", action="store_true", help="write observation streams of seeds below 1000")
     parser.add_argument(
-        "--out", type=Path, default=ROOT / "build" / "tuning_streams", help="… into this folder"
+        "--tuning",
+        action="store_true",
+        help="other people, of seeds below 1000, whom a watch may be tuned on",
     )
     asked = parser.parse_args(arguments)
-    if asked.tuning:
-        return write_streams(asked.out, min(asked.people, 1_000))
-    seeds = [(SEED + i, str(Persona.CALM), asked.days) for i in range(asked.people)]
-    seeds += [(SEED * 2 + i, str(Persona.LEARNER), asked.days) for i in range(asked.learners)]
-    seeds.sort(key=lambda each: (each[0] % SEED) / (asked.people if each[0] < 2 * SEED else asked.learners))
+    first = 0 if asked.tuning else SEED
+    calm, learners = min(asked.people, LEARNERS_FROM), min(asked.learners, LEARNERS_FROM)
+    ordered = [(i / calm, first + i, str(Persona.CALM)) for i in range(calm)]
+    ordered += [(i / learners, first + LEARNERS_FROM + i, str(Persona.LEARNER)) for i in range(learners)]
+    seeds = [(seed, persona, asked.days) for _place, seed, persona in sorted(ordered)]
     people = evaluated(seeds, asked.processes, 60 * asked.minutes)
     result = summed(people)
+    print(described(result))
+    if asked.tuning:
+        return
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     page_text = PAGE.read_text()
     table = f"{BEGIN}\n{described(result)}\n{END}"
     before, mark, rest = page_text.partition(BEGIN)
     PAGE.write_text(before + table + rest.partition(END)[2] if mark else f"{before.rstrip()}\n\n{table}\n")
-    print(described(result))
-    return None
 
 
 def fingerprint() -> str:
@@ -218,8 +223,8 @@ code {result["code"]}.
 Counts with bounds of 95 %: Clopper–Pearson over days, then a bootstrap over people (of none or all:
 Clopper–Pearson over people). A simple rule locks out when it would have refused an order of the day, and
 catches when it would have refused one of a spiral's first three.
-Levels are read beside the fold and not acted upon, and no refusal by a rule changes what comes after: every
-rule sees the same day. In {100 * result["calibrated"]:.0f} % of them the watch had learned enough \
+The account acts on levels as it does for anybody, and the person sees them; simple rules are held against the
+same day and change nothing. In {100 * result["calibrated"]:.0f} % of them the watch had learned enough \
 (one that has not says nothing). Median: {result["orders_median"]:.0f} orders a calm day; \
 {result["third_order_s_median"] or 0:.0f} s from a spiral's beginning to its third order. \
 {result["began_at_level_2"]} spirals began at level 2 already.
@@ -231,21 +236,3 @@ rule sees the same day. In {100 * result["calibrated"]:.0f} % of them the watch 
 | days | share |
 |---|---|
 {levels}"""  # type: ignore[operator, str-format]
-
-
-def write_streams(folder: Path, count: int) -> None:
-    """Write observation streams of people with seeds below 1000."""
-    folder.mkdir(parents=True, exist_ok=True)
-    truths = {}
-    for seed in range(count):
-        rows, truths[seed] = stream(seed)
-        np.savez_compressed(folder / f"person-{seed:03d}.npz", **rows)  # type: ignore[arg-type]
-        (folder / "truth.json").write_text(json.dumps(truths, indent=1) + "\n")
-        print(f"{seed + 1} of {count} streams", flush=True)
-    (folder / "README").write_text(
-        "Observation streams of simulated traders, seeds below 1000, for tuning; never for evaluation.\n"
-        "person-NNN.npz: arrays of operators.tilt.observations.OBSERVATION by part of a life: past (30\n"
-        "usual days), and three days that each go on from it: usual, bad (losses, calm), revenge. Persons\n"
-        "whose number ends with 9 are learners. truth.json: by person and part, when the spiral begins\n"
-        "(null: none), the times of its orders, and the losses of the day. Symbols are numbered from 1.\n"
-    )

@@ -1,9 +1,6 @@
 """People of the tilt evaluation: each lives 30 usual days, then others from copies of that past."""
 
-from typing import Any
-
 import msgspec
-import numpy as np
 
 from genesis.operators.personas.floor import DayRecord, Floor, career
 from genesis.operators.personas.market import SYMBOLS
@@ -159,28 +156,3 @@ def _noted(person: Person, persona: Persona, record: DayRecord) -> None:
         person.spirals.append(spiral)
     else:  # a frozen person hardly trades: the day counts, whatever its orders
         person.days.append(day_of(str(persona), record))
-
-
-def stream(seed: int, days: int = USUAL_DAYS) -> tuple[dict[str, Any], dict[str, object]]:
-    """Return a person's observations for tuning, by part of his life, and what is true of them."""
-    if seed >= 1_000:
-        raise ValueError(f"tilt: streams for tuning have seeds below 1000, was {seed}")
-    usual = Persona.LEARNER if seed % 10 == 9 else Persona.CALM
-    past = career(Trader(Persona.CALM, seed, SYMBOLS), seed, days, usual, keeps=True)
-    rows: dict[str, Any] = {"past": np.concatenate(past.watching.rows)}
-    truth: dict[str, object] = {}
-    parts = [("usual", usual, 0.0), ("bad", usual, BAD), ("revenge", Persona.REVENGE, 0.5 * BAD)]
-    for branch, (name, persona, drift) in enumerate(parts, 1):
-        floor = past.branched(branch)
-        floor.watching.rows = []
-        record = floor.run(persona, drift, branch)
-        rows[name] = np.concatenate(floor.watching.rows)
-        midnight_ns = int(rows[name]["event_ns"][-1]) // 86_400_000_000_000 * 86_400_000_000_000
-        orders = [midnight_ns + int(each.now_s * 1e9) for each in record.attempts if each.in_episode]
-        begun = record.episode_s
-        truth[name] = {
-            "spiral_begins_ns": None if begun is None else midnight_ns + int(begun * 1e9),
-            "its_orders_ns": orders,
-            "losses": sum(share < 0 for _at_s, share in record.results),
-        }
-    return rows, truth

@@ -2,6 +2,7 @@
 
 from genesis.operators.account.composure import LEVELS
 from genesis.operators.account.events import ActKind
+from genesis.operators.cusum import average_run_length
 from genesis.operators.tilt import evidence, interventions, parameters
 from genesis.operators.tilt.evidence import AFTER_NS, GAIN_LARGE
 from genesis.operators.tilt.indicators import INDICATORS
@@ -42,6 +43,7 @@ def _indicators() -> str:
 
 
 def _evidence() -> str:
+    known = average_run_length(evidence.H, evidence.K)
     half = evidence.HALF_LIFE_NS // interventions.MINUTE_NS
     return (
         "## Evidence\n\n"
@@ -52,6 +54,10 @@ def _evidence() -> str:
         f"against that rate. A *bound* lights its sign at once. Sums halve in {half} minutes; a sign is lit\n"
         f"at {evidence.H:g} and goes out at half of that. While a sign is lit, one value in\n"
         f"{evidence.LEARN_LIT} is learned: a burst does not become a habit, a lasting change does.\n\n"
+        f"With median and scale known, independent normal values would light a habit's sign once in\n"
+        f"{known:.0f} values when either way counts and in {2 * known:.0f} when one does\n"
+        "(`operators/cusum.py`). Learned of one's own values it is sooner, with time between them later;\n"
+        "`python -m benchmarks tilt` measures it, [performance](performance.md) has the figure.\n\n"
         f"A trader takes {evidence.STATE.itemsize:,} bytes, whatever happens.\n\n"
     )
 

@@ -4,9 +4,8 @@ import pytest
 
 from benchmarks import tilt_evaluation
 from benchmarks.intervals import clopper_pearson, interval
-from benchmarks.tilt_people import lived, refusals, spiral_of, stream
+from benchmarks.tilt_people import lived, refusals, spiral_of
 from genesis.operators.personas.floor import Attempt, DayRecord
-from genesis.operators.tilt.observations import OBSERVATION
 
 
 def attempt(now_s: float, level: int = 0, in_episode: bool = False) -> Attempt:
@@ -66,13 +65,3 @@ def test_a_short_evaluation_runs_and_says_whether_the_aims_are_met() -> None:
     text = tilt_evaluation.described(result)
     assert "aim of at most 1 in 100" in text
     assert "Clopper" in text
-
-
-def test_streams_for_tuning_have_small_seeds_and_rows_in_order() -> None:
-    with pytest.raises(ValueError, match="below 1000"):
-        stream(10_000)
-    rows, truth = stream(8, days=1)
-    assert set(rows) == {"past", *truth}
-    for part in rows.values():
-        assert part.dtype == OBSERVATION
-        assert (part["event_ns"][1:] >= part["event_ns"][:-1]).all()

@@ -65,7 +65,7 @@ def _carry_out(desk: Desk, step: interventions.Step) -> None:
         for working in [each for each in account.working.values() if each.side == BUY]:
             desk.call_off(working)
     elif step.before is not Phase.RETURNING:
-        tilt.watch = watch.rested(tilt.watch) if tilt.watch else b""
+        tilt.watch = watch.rested(tilt.watch)
         tilt.level, tilt.score, tilt.names, tilt.signs = 0, 0.0, [], []
     desk.decide("tilt", "OK", PHASES[step.after], figures)
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from genesis.operators.account import performance, risk
-from genesis.operators.account.commands import CLOSING
+from genesis.operators.account.commands import CLOSING, MODES
 from genesis.operators.account.desk import Desk
 from genesis.operators.account.events import (
     AcceptBreak,
@@ -46,7 +46,6 @@ MARK_STEP = 0.005
 
 STOPS_KEPT = 32
 AMENDED_MAX = 256
-MODES = {"active": 0.0, "reducing": 1.0, "halted": 2.0}
 _KINDS = {kind.name.lower(): kind for kind in ObservationKind}
 _SILENT = frozenset({ObservationKind.CLOCK, ObservationKind.MARKED})
 
@@ -82,8 +81,11 @@ def before(desk: Desk, body: Body) -> Before:
         if isinstance(body, Execution):
             child = account.children.get(body.client_order_id)
             working = account.working.get(child.parent_id) if child is not None else None
-            is_stop = working is not None and working.cause in account.tilt.stop_causes
-            is_own = working is None or not working.strategy
+            if working is not None:
+                is_stop = working.cause in account.tilt.stop_causes
+                is_own = not working.strategy
+                if opened_ns >= working.begun_ns:
+                    unrealised = math.nan  # what it adds to is its own first part
     return Before(len(desk.outcomes), orders, stop, unrealised, opened_ns, is_stop, is_own)
 
 
@@ -103,15 +105,14 @@ def on_market(desk: Desk) -> None:
     if account.market_state != tilt.market_state:
         tilt.market_state = account.market_state
         rows.append(_row(account, ObservationKind.STATE, float(account.market_state)))
-    for symbol in account.portfolio.positions:
+    held = [symbol for symbol in account.portfolio.positions if not _is_closed(account, symbol)]
+    tilt.marked = {symbol: tilt.marked.get(symbol, 0) for symbol in held}
+    for symbol in held:
         gain = _return_of(account, symbol)
-        step = math.floor(gain / MARK_STEP) if math.isfinite(gain) else 0
-        if abs(gain - tilt.marked.get(symbol, 0) * MARK_STEP) >= MARK_STEP:
-            tilt.marked[symbol] = step
+        if abs(gain - tilt.marked[symbol] * MARK_STEP) >= MARK_STEP:
+            tilt.marked[symbol] = round(gain / MARK_STEP)
             worth = account.portfolio.positions[symbol].qty * account.views[symbol].mid
             rows.append(_row(account, ObservationKind.MARKED, gain, _share(account, worth), symbol))
-    for symbol in [each for each in tilt.marked if each not in account.portfolio.positions]:
-        del tilt.marked[symbol]
     if account.now_ns - tilt.clock_ns >= CLOCK_NS:
         tilt.clock_ns = account.now_ns
         day = _share(account, performance.pnl_day(account.performance))
@@ -129,7 +130,7 @@ def note_stop(account: Account, event_id: str) -> None:
 
 def _watch(desk: Desk, rows: list[Row]) -> None:
     tilt, now_ns = desk.account.tilt, desk.account.now_ns
-    state = watch.tuned(tilt.watch or watch.fresh(), parameters.sensitivity(tilt.chosen, now_ns))
+    state = watch.tuned(tilt.watch, parameters.sensitivity(tilt.chosen, now_ns))
     tilt.watch, reading = watch.observe(state, np.array(rows, OBSERVATION))
     tilt.level = reading.level if reading.calibrated else min(reading.level, 1)
     tilt.score, tilt.calibrated = reading.score, reading.calibrated
@@ -253,7 +254,7 @@ def _commanded(account: Account, body: Body, decision: Decision, was: Before) ->
             wider = float((was.stop - account.stops[body.symbol]) / account.views[body.symbol].mid)
             return [_row(account, kind.STOP_MOVED, wider, was.unrealised, body.symbol)]
         case SetMode() if decision.accepted:
-            return [_row(account, kind.MODE_ASKED, MODES[body.mode])]
+            return [_row(account, kind.MODE_ASKED, float(MODES[body.mode]))]
         case RequestOverride():
             return [_row(account, kind.OVERRIDE_ASKED)]
         case SetParameter():

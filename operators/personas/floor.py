@@ -1,41 +1,47 @@
-"""Floor: days of a simulated trader through the real account fold, in event time, without processes.
+"""Floor: days of a simulated trader through the account's own fold, in event time, without processes.
 
 Law: the same trader, market and days give the same record of each day. Every command is sealed and folded as
 it would be in the running system; orders are filled by the venue of quotes that backtests use. Market
 records come when something may happen: every 2 s while an order works, 60 s while something is held or waits,
-else 300 s, and at each act. A stop-loss therefore acts up to a minute late.
+else 300 s, and at each act. A stop-loss therefore acts up to a minute late. What his hands do is told to the
+fold as a dashboard tells it, and what the fold does about his tilt happens to him.
 """
 
 import copy
 import math
 from decimal import Decimal
 from hashlib import blake2b
-from typing import NamedTuple
 
 import msgspec
 
-from genesis.operators.account import figures, signing
+from genesis.operators.account import composure, figures, signing
 from genesis.operators.account import state as states
 from genesis.operators.account.desk import FoldKeys
 from genesis.operators.account.events import (
+    ACTS_MAX,
+    Act,
+    ActKind,
+    AnswerChecklist,
+    Behaviour,
     Body,
     Command,
     PlaceOrder,
     Role,
-    SetStop,
     VenueBalances,
     VenueLink,
+    WriteJournal,
 )
 from genesis.operators.account.fold import fold
 from genesis.operators.account.outcomes import ChildOrder, Decision, Fill
-from genesis.operators.account.state import Account, Working
+from genesis.operators.account.state import Account
 from genesis.operators.account.tier_gates import Tier
 from genesis.operators.account.tiers import Standing
+from genesis.operators.personas.hands import Gesture
 from genesis.operators.personas.market import LISTINGS, SYMBOLS, Market
 from genesis.operators.personas.moods import Persona
 from genesis.operators.personas.trader import Deed, Holding, Sight, Trader
-from genesis.operators.personas.watching import Watching
 from genesis.operators.strategies.quote_venue import QuoteVenue
+from genesis.operators.tilt.interventions import CHECKLIST, JOURNAL_WORDS, Phase
 
 FIRST_DAY = 19_700
 """UTC day, since 1970, of the first day of everybody's career."""
@@ -90,18 +96,16 @@ class Floor:
         The person.
     seed
         Of the market.
-    keeps
-        Whether the observations are kept.
     """
 
-    def __init__(self, trader: Trader, seed: int, keeps: bool = False) -> None:
+    def __init__(self, trader: Trader, seed: int) -> None:
         self.trader, self.market = trader, Market(seed, 4)
         self.account = Account("persona")
         roles = {str(role): _key(role) for role in Role}
         self.keys = FoldKeys(roles, _key("permit"), _key("audit"))
         self.venue = QuoteVenue(self.account.rules, self.keys.permit)
-        self.watching = Watching(keeps)
         self._number, self._level, self._ns = 0, 0, 0
+        self._clients = 1
         self._opened = False
         self.day = DayRecord("", 0)
 
@@ -112,7 +116,6 @@ class Floor:
         other.market.prices = dict(self.market.prices)
         other.account = states.decoded(states.encoded(self.account))
         other.venue = QuoteVenue(other.account.rules, self.keys.permit)
-        other.watching = copy.deepcopy(self.watching)
         return other
 
     def run(self, persona: Persona, drift: float = 0.0, branch: int = 0) -> DayRecord:
@@ -124,6 +127,7 @@ class Floor:
         self.market.wakes(drift)
         self._midnight_s = midnight_s
         self._record(now_s - 1.0)
+        self._come_back(now_s)
         worth = self.account.performance.equity
         while not trader.gone:
             now_s = min(trader.wakes_s, now_s + self._step_s())
@@ -135,15 +139,20 @@ class Floor:
         for _ in range(4):
             now_s += WORKING_S
             self._record(now_s)
-        self.day.calibrated = self.watching.calibrated
+        self.day.calibrated = self.account.tilt.calibrated
         self.day.pnl_share = float(self.account.performance.equity / worth - 1) if worth else 0.0
         self.day.episode_s, self.day.ended_s = trader.mood.begun_s, trader.mood.ended_s
         return self.day
 
     def _put_deed(self, deed: Deed, now_s: float) -> None:
         """Put what he did on the way, as a dashboard would: the gestures first, then the command."""
-        self.watching.gestured(self._ns, deed.gestures)
-        self._levelled(now_s)
+        acts = [_act(each) for each in deed.gestures]
+        # a gesture says that it comes from elsewhere; the account sees it by the client's name
+        self._clients += sum(each.what is ActKind.CONNECTED and each.other == 1.0 for each in acts)
+        client = f"desk-{self._clients}"
+        for first in range(0, len(acts), ACTS_MAX):
+            told = Behaviour(client=client, session=client, acts=tuple(acts[first : first + ACTS_MAX]))
+            self._put(Role.TRADER, told, now_s)
         if deed.command is not None:
             self._put(Role.TRADER, deed.command, now_s)
 
@@ -159,13 +168,17 @@ class Floor:
         if not self._opened:
             self._open(now_s)
         self._put(Role.TICKER, record, now_s)
-        self.watching.ticked(account)
-        self._levelled(now_s)
         if account.standing.tier is not Tier.STRATEGIST and not self._opened:
             account.standing = Standing(tier=Tier.STRATEGIST, entered_ns=self._ns)
         self._opened = True
         for report in self.venue.on_record(record, self._ns):
             self._put(Role.GATEWAY, report, now_s)
+
+    def _come_back(self, now_s: float) -> None:
+        """Do in the morning what a rest still asks for."""
+        if self.account.tilt.rest.phase is Phase.RESTING:
+            self._put(Role.TRADER, WriteJournal(text="calm " * JOURNAL_WORDS), now_s)
+            self._put(Role.TRADER, AnswerChecklist(agreed=(True,) * len(CHECKLIST)), now_s)
 
     def _open(self, now_s: float) -> None:
         self._put(Role.TICKER, LISTINGS, now_s)
@@ -174,37 +187,28 @@ class Floor:
 
     def _put(self, role: Role, body: Body, now_s: float) -> None:
         self._number += 1
+        level = self._level
         at_ns = self._ns if role == Role.TICKER else self._ns + self._number
         event = signing.sealed(self.keys.roles[role], role, "persona", f"p{self._number}", at_ns, body)
-        before = _before(self.account, body)
         for outcome in fold(self.account, self.keys, [event]):
             record = outcome.record
             if isinstance(record, ChildOrder):
                 self.venue.submit(record)
             elif isinstance(record, Fill):
-                self._filled(record, before.gain, now_s)
-            elif isinstance(record, Decision):
-                if record.subject == "stop_loss":
-                    self.watching.stopped(record.sentence.split()[0])
-                elif isinstance(body, Command) and record.subject == event.kind:
-                    self._decided(body, record, before, now_s)
-
-    def _decided(self, command: Command, decision: Decision, before: "_Before", now_s: float) -> None:
-        level, equity = self._level, float(self.account.performance.equity)
-        if isinstance(command, SetStop):
-            self.watching.moved(self.account, command, before.stop)
-        else:
-            self.watching.decided(self.account, command, decision, before.working)
+                self._filled(record, now_s)
+            elif isinstance(record, Decision) and isinstance(body, Command) and record.subject == event.kind:
+                self._decided(body, record, level, now_s)
         self._levelled(now_s)
+
+    def _decided(self, command: Command, decision: Decision, level: int, now_s: float) -> None:
+        equity = float(self.account.performance.equity)
         if isinstance(command, PlaceOrder):
             share = float(command.notional) / equity if command.notional and equity else math.nan
             episode = self.trader.mood.in_episode
             self.day.attempts.append(Attempt(now_s, decision.accepted, decision.code, level, share, episode))
             self.trader.told(now_s, decision.accepted, decision.code, command.symbol)
 
-    def _filled(self, fill: Fill, before: float, now_s: float) -> None:
-        self.watching.filled(self.account, fill, before)
-        self._levelled(now_s)
+    def _filled(self, fill: Fill, now_s: float) -> None:
         if fill.side == "sell":
             share = float(Decimal(fill.realised) / self.account.performance.equity)
             self.day.results.append((now_s, share))
@@ -214,10 +218,12 @@ class Floor:
                 self.day.level_before = self._level
 
     def _levelled(self, now_s: float) -> None:
-        """Keep the level when it changed."""
-        if self.watching.level != self._level:
-            self._level = self.watching.level
-            self.day.levels.append((now_s, self._level))
+        """Keep the level when it changed; he sees it on the screen."""
+        level = composure.level_of(self.account)
+        if level != self._level:
+            self._level = level
+            self.day.levels.append((now_s, level))
+            self.trader.notices(now_s, level)
 
     def _step_s(self) -> float:
         """Return how long nothing that matters can happen, unless the trader acts."""
@@ -253,37 +259,20 @@ class Floor:
         )
 
 
-def career(
-    trader: Trader, seed: int, days: int, persona: Persona = Persona.CALM, keeps: bool = False
-) -> Floor:
+def career(trader: Trader, seed: int, days: int, persona: Persona = Persona.CALM) -> Floor:
     """Return the floor of a trader after so many days as a persona: the days his usual is learned from.
 
     >>> career(Trader(Persona.CALM, 3, SYMBOLS), 3, 1).day.persona
     'calm'
     """
-    floor = Floor(trader, seed, keeps)
+    floor = Floor(trader, seed)
     for _ in range(days):
         floor.run(persona)
     return floor
 
 
-class _Before(NamedTuple):
-    """What a command or report is about, as it was before."""
-
-    working: Working | None  # order
-    stop: float  # price of the stop-loss, 0 without
-    gain: float  # unrealised return of the position, NaN without
-
-
-def _before(account: Account, body: Body) -> _Before:
-    symbol = getattr(body, "symbol", "")
-    position = account.portfolio.positions.get(symbol)
-    view = account.views.get(symbol)
-    gain = math.nan
-    if position is not None and view is not None and position.qty * view.mid >= CRUMB:
-        gain = float(view.mid * position.qty / position.cost) - 1.0
-    working = account.working.get(getattr(body, "parent_id", ""))
-    return _Before(working, float(account.stops.get(symbol, 0)), gain)
+def _act(gesture: Gesture) -> Act:
+    return Act(what=ActKind(gesture.what), value=gesture.value, other=gesture.other, symbol=gesture.symbol)
 
 
 def _key(name: str) -> bytes:

@@ -1,10 +1,11 @@
 """Evidence: how one value, one occasion or one bound adds to the sum of an indicator. Compiled.
 
 A habit's value is clipped at `CLIP` scales (1.4826 MAD) from the median of the person's own last `KEPT`
-logarithms and added less `K`: a one-sided CUSUM. An occasion adds the logarithm of how much likelier it is
-for a tendency three times the person's own. Every sum halves in `HALF_LIFE_NS`, stays within [0, 2 H],
-lights its sign at `H` and goes out at half of it. While a sign is lit one value in `LEARN_LIT` is learned,
-so that a burst does not become a habit, and a lasting change does.
+logarithms and added less `K` to a sum for more, and its opposite to one for less: one-sided CUSUM charts,
+of which an indicator uses those that its direction names. An occasion adds the logarithm of how much
+likelier it is for a tendency three times the person's own. Every sum halves in `HALF_LIFE_NS`, stays within
+[0, 2 H], lights its sign at `H` and goes out at half of it. While a sign is lit one value in `LEARN_LIT` is
+learned, so that a burst does not become a habit, and a lasting change does.
 """
 
 from typing import Any
@@ -25,6 +26,9 @@ LEARN_LIT = 8
 TRIALS_KEPT = 256.0
 """Occasions that a tendency remembers; older ones fade."""
 
+LATELY = 4.0
+"""Occasions over which the rate that a sentence shows is smoothed."""
+
 TIMES = 64
 
 STATE = np.dtype(
@@ -35,17 +39,18 @@ STATE = np.dtype(
         ("gain_ns", "<i8"),
         ("loss_symbol", "<i8"),
         ("loss_open", "<i8"),  # 1 until the first order after it
-        ("below_cost", "<i8"),  # positions that were marked below their cost, newest
+        ("below_cost", "<i8"),  # 1 when the newest mark of a position was below its cost
         ("sensitivity", "<f8"),
         ("count", "<i8", (COUNT,)),
         ("lit", "<i8", (COUNT,)),
-        ("sums", "<f8", (COUNT,)),
+        ("sums", "<f8", (COUNT, 2)),  # of evidence for more, and for less
         ("value", "<f8", (COUNT,)),
         ("usual", "<f8", (COUNT,)),
         ("judged", "<i8", (HABITS,)),  # values so far, learned or not
         ("kept", "<f8", (HABITS, KEPT)),
         ("hits", "<f8", (TENDENCIES,)),
         ("trials", "<f8", (TENDENCIES,)),
+        ("lately", "<f8", (TENDENCIES,)),  # rate of the last few occasions
         ("hours", "<f8", (24,)),
         ("times", "<i8", (4, TIMES)),  # rings: charts, connects, parameters, commands
         ("rings", "<i8", (4,)),
@@ -53,8 +58,9 @@ STATE = np.dtype(
 )
 """State of one trader; its size is constant."""
 
-DIRECTION = np.array([float(each.direction) for each in INDICATORS])
-
+DIRECTION = np.array([each.direction for each in INDICATORS])
+MORE, LESS = 0, 1
+"""Sides of a sum; a habit that may change either way has two one-sided charts."""
 
 AFTER_NS = 1_800_000_000_000
 """How long what follows a loss or a gain is counted as following it."""
@@ -90,10 +96,10 @@ _CLOCK, _EMPTY = NUMBER["clock_changed"], NUMBER["empty_activity"]
 
 
 @kernel
-def _weigh(state: Any, i: int, evidence: float) -> None:
-    """Add evidence to an indicator, in alarms of `H`; light it when that is reached."""
-    state.sums[i] = min(max(0.0, state.sums[i] + state.sensitivity * evidence), 2.0 * H)
-    if state.sums[i] >= H:
+def _weigh(state: Any, i: int, side: int, evidence: float) -> None:
+    """Add evidence to one side of an indicator; light it when `H` is reached."""
+    state.sums[i, side] = min(max(0.0, state.sums[i, side] + state.sensitivity * evidence), 2.0 * H)
+    if state.sums[i, side] >= H:
         state.lit[i] = 1
 
 
@@ -103,43 +109,47 @@ def _fade(state: Any, now: int) -> None:
     if state.event_ns > 0:
         fall = np.exp2(-(now - state.event_ns) / HALF_LIFE_NS)
         for i in range(COUNT):
-            state.sums[i] *= fall
-            if state.sums[i] < 0.5 * H:
+            state.sums[i, MORE] *= fall
+            state.sums[i, LESS] *= fall
+            if max(state.sums[i, MORE], state.sums[i, LESS]) < 0.5 * H:
                 state.lit[i] = 0
     state.event_ns = now
 
 
 @kernel
-def _judge(state: Any, i: int, value: float, direction: float) -> None:
+def _against(state: Any, i: int, value: float, habit: int) -> None:
+    """Weigh a value against what a habit knows of this person, on the sides that count."""
+    count = state.count[habit]
+    if count < CALIBRATION:
+        return
+    kept = state.kept[habit, : min(count, KEPT)]
+    middle = np.median(kept)
+    scale = max(1.4826022185056018 * np.median(np.abs(kept - middle)), SCALE_MIN)
+    z = min(max((np.log(value) - middle) / scale, -CLIP), CLIP)
+    if DIRECTION[i] >= 0:
+        _weigh(state, i, MORE, z - K)
+    if DIRECTION[i] <= 0:
+        _weigh(state, i, LESS, -z - K)
+    state.value[i], state.usual[i] = value, np.exp(middle)
+
+
+@kernel
+def _judge(state: Any, i: int, value: float) -> None:
     """Weigh a habit's value, then learn it."""
     if not (np.isfinite(value) and value > 0.0):
         return
-    size, count = np.log(value), state.count[i]
-    if count >= CALIBRATION:
-        kept = state.kept[i, : min(count, KEPT)]
-        middle = np.median(kept)
-        scale = max(1.4826022185056018 * np.median(np.abs(kept - middle)), SCALE_MIN)
-        z = (size - middle) / scale
-        z = abs(z) if direction == 0.0 else direction * z
-        _weigh(state, i, min(max(z, -CLIP), CLIP) - K)
-        state.value[i], state.usual[i] = value, np.exp(middle)
+    _against(state, i, value, i)
     state.judged[i] += 1
     if state.lit[i] == 0 or state.judged[i] % LEARN_LIT == 0:
-        state.kept[i, count % KEPT] = size
-        state.count[i] = count + 1
+        state.kept[i, state.count[i] % KEPT] = np.log(value)
+        state.count[i] += 1
 
 
 @kernel
 def _compare(state: Any, i: int, value: float, habit: int) -> None:
     """Weigh a value against the habit of another indicator, learning nothing."""
-    count = state.count[habit]
-    if not (np.isfinite(value) and value > 0.0) or count < CALIBRATION:
-        return
-    kept = state.kept[habit, : min(count, KEPT)]
-    middle = np.median(kept)
-    scale = max(1.4826022185056018 * np.median(np.abs(kept - middle)), SCALE_MIN)
-    _weigh(state, i, min(max((np.log(value) - middle) / scale, -CLIP), CLIP) - K)
-    state.value[i], state.usual[i], state.count[i] = value, np.exp(middle), count
+    if np.isfinite(value) and value > 0.0:
+        _against(state, i, value, habit)
 
 
 @kernel
@@ -149,12 +159,13 @@ def _tend(state: Any, i: int, hits: float, trials: float) -> None:
     if not (trials > 0.0 and 0.0 <= hits <= trials):
         return
     usual = (state.hits[j] + 0.5) / (state.trials[j] + 10.0)
+    state.lately[j] += (hits / trials - state.lately[j]) / LATELY
     if state.trials[j] >= CALIBRATION:
         alarming = min(max(3.0 * usual, 0.3), 0.95)
         usual = min(usual, 0.8 * alarming)
         evidence = hits * np.log(alarming / usual) + (trials - hits) * np.log((1 - alarming) / (1 - usual))
-        _weigh(state, i, min(max(evidence, -CLIP), CLIP))
-        state.value[i], state.usual[i] = hits / trials, usual
+        _weigh(state, i, MORE, min(max(evidence, -CLIP), CLIP))
+        state.value[i], state.usual[i] = state.lately[j], usual
     state.count[i] += 1
     if state.lit[i] == 0 or state.count[i] % LEARN_LIT == 0:
         fall = min(1.0, TRIALS_KEPT / (state.trials[j] + trials))
@@ -167,7 +178,7 @@ def _bound(state: Any, i: int, value: float, most: float) -> None:
     """Light a sign when a value is above a bound."""
     state.count[i] += 1
     if value > most:
-        _weigh(state, i, 1.5 * H)
+        _weigh(state, i, MORE, 1.5 * H)
         state.value[i], state.usual[i] = value, most
 
 
@@ -184,18 +195,18 @@ def _recent(state: Any, ring: int, now: int, span_ns: int) -> int:
 
 
 @kernel
-def _attempt(state: Any, row: Any, now: int, direction: Any) -> None:
+def _attempt(state: Any, row: Any, now: int) -> None:
     """Weigh an order that was asked for, taken or declined."""
     if state.attempt_ns > 0:
-        _judge(state, _PACE, max((now - state.attempt_ns) * 1e-9, 0.1), direction[_PACE])
+        _judge(state, _PACE, max((now - state.attempt_ns) * 1e-9, 0.1))
     if state.loss_ns > 0 and now - state.loss_ns < AFTER_NS:
         _compare(state, _LOSS_SIZE, row.value, _SIZE)
     if state.gain_ns > 0 and now - state.gain_ns < AFTER_NS:
         _compare(state, _GAIN_SIZE, row.value, _SIZE)
-    _judge(state, _SIZE, row.value, direction[_SIZE])
+    _judge(state, _SIZE, row.value)
     if state.loss_open == 1:
         since = now - state.loss_ns
-        _judge(state, _REENTRY, max(since * 1e-9, 0.1), direction[_REENTRY])
+        _judge(state, _REENTRY, max(since * 1e-9, 0.1))
         _tend(state, _REACTION, 1.0 if since < _QUICK_NS else 0.0, 1.0)
         same = row.symbol == state.loss_symbol and row.symbol > 0 and since < _PAIR_NS
         _tend(state, _SAME, 1.0 if same else 0.0, 1.0)
@@ -213,20 +224,20 @@ def _attempt(state: Any, row: Any, now: int, direction: Any) -> None:
 
 
 @kernel
-def _hands(state: Any, row: Any, now: int, direction: Any) -> None:
+def _hands(state: Any, row: Any, now: int) -> None:
     """Weigh what was seen of the hands."""
     if row.kind == _DECIDED:
-        _judge(state, _LATENCY, row.value, direction[_LATENCY])
+        _judge(state, _LATENCY, row.value)
         _bound(state, _EMPTY, _recent(state, 3, now, _HOUR_NS), 60.0)
     elif row.kind == _KEYS:
-        _judge(state, _TYPING, row.value, direction[_TYPING])
+        _judge(state, _TYPING, row.value)
     elif row.kind == _CORRECTIONS:
         _tend(state, _ACCURACY, row.value, row.other)
     elif row.kind == _EDITED:
-        _judge(state, _HOVER, row.value + 1.0, direction[_HOVER])
+        _judge(state, _HOVER, row.value + 1.0)
     elif row.kind == _PREVIEWED:
         if row.other == 1.0:
-            _judge(state, _LOOK, row.value, direction[_LOOK])
+            _judge(state, _LOOK, row.value)
         _tend(state, _LEFT, 1.0 if row.other != 1.0 else 0.0, 1.0)
     elif row.kind == _CHART:
         for _ in range(min(max(int(row.value), 1), 64)):
@@ -263,20 +274,18 @@ def _affairs(state: Any, row: Any, now: int) -> None:
 
 
 @kernel
-def _observe(states: Any, rows: Any, direction: Any) -> None:
+def _observe(states: Any, rows: Any) -> None:
     """Fold rows (OBSERVATION) into the one state; a late row counts as simultaneous with the newest."""
     state = states[0]
     for row in rows:
         now = max(row.event_ns, state.event_ns)
         _fade(state, now)
         if row.kind == _ORDER or row.kind == _REFUSED:
-            _attempt(state, row, now, direction)
+            _attempt(state, row, now)
             if row.kind == _ORDER and np.isfinite(row.other):
                 _tend(state, _HEDGING, 1.0 if row.other >= _TOGETHER and state.below_cost == 1 else 0.0, 1.0)
-        elif row.kind >= _KEYS:
-            _hands(state, row, now, direction)
-            if row.kind == _MARKED:
-                _affairs(state, row, now)
+        elif _KEYS <= row.kind <= _CLOCK_JUMPED:
+            _hands(state, row, now)
         else:
             _affairs(state, row, now)
 
@@ -291,4 +300,4 @@ def take(states: Any, rows: Any) -> None:
     rows
         Observations in the order of the log, dtype `observations.OBSERVATION`.
     """
-    _observe(states, rows, DIRECTION)
+    _observe(states, rows)

@@ -142,8 +142,7 @@ def after(rest: Rest, level: int, now_ns: int) -> Step | None:
     if not is_open(rest) and not missing(rest, now_ns):
         if rest.phase is Phase.PAUSING:
             rest.debt, rest.relief = max(rest.debt - 1, 0), rest.relief + 1
-        owes = rest.debt or rest.phase is Phase.RESTING  # a rest leads to the way back, also one that is paid
-        return _move(rest, Phase.RETURNING if owes else Phase.FREE)
+        return _move(rest, Phase.RETURNING if rest.debt else Phase.FREE)
     if rest.phase is Phase.RETURNING and not rest.debt:
         return _move(rest, Phase.FREE)
     return None
@@ -187,8 +186,9 @@ def answer(rest: Rest, agreed: tuple[bool, ...]) -> bool:
 
 
 def pay(rest: Rest) -> None:
-    """Take one disciplined trade with a profit off the debt."""
-    rest.debt = max(rest.debt - 1, 0)
+    """Take one disciplined trade with a profit off the debt, on the way back."""
+    if rest.phase is Phase.RETURNING:
+        rest.debt = max(rest.debt - 1, 0)
 
 
 def limit_level(rest: Rest, level: int) -> int:

@@ -3,9 +3,8 @@
 Every observation is handed to the indicators that it concerns (`indicators` has the table, `evidence` how one
 value weighs). The level follows from how many signs are lit at a time: 2, 4 and 6 of them begin levels 1, 2
 and 3. Signs are lit by evidence that fades, and go out at half of what lit them, so a level does not flicker.
-With a known median and scale, independent normal values would light one habit's sign about once in 100
-values, by simulation; signs of one person are not independent, so the false-alarm rate of a level is
-measured (docs/tilt.md), not computed.
+How often a habit's sign would be lit falsely by independent normal values is computed on its page; the
+signs of one person are not independent, so the false-alarm rate of a level is measured (docs/tilt.md).
 """
 
 from typing import Any
@@ -53,16 +52,18 @@ def fresh() -> bytes:
     return state.tobytes()
 
 
+def _held(state: bytes | bytearray) -> np.ndarray[Any, Any]:
+    """Return a state as it can be changed; one of another layout begins anew."""
+    return np.frombuffer(bytearray(state if len(state) == STATE.itemsize else fresh()), STATE)
+
+
 def tuned(state: bytes, sensitivity: float) -> bytes:
     """Return a state for which evidence weighs as given; 1 is usual.
 
-    >>> tuned(fresh(), 1.0) == fresh()
+    >>> tuned(fresh(), 1.0) == tuned(b"of another layout", 1.0) == fresh()
     True
     """
-    held = np.frombuffer(state, STATE)
-    if held["sensitivity"][0] == sensitivity:
-        return state
-    held = held.copy()
+    held = _held(state)
     held["sensitivity"] = sensitivity
     return held.tobytes()
 
@@ -73,7 +74,7 @@ def rested(state: bytes) -> bytes:
     >>> rested(fresh()) == fresh()
     True
     """
-    held = np.frombuffer(state, STATE).copy()
+    held = _held(state)
     held["sums"], held["lit"] = 0.0, 0
     return held.tobytes()
 
@@ -83,19 +84,20 @@ def observe(state: bytes | bytearray, rows: np.ndarray[Any, Any]) -> tuple[bytes
 
     Any cut of rows into batches gives the same state. A state of another layout begins anew.
     """
-    held = np.frombuffer(bytearray(state if len(state) == STATE.itemsize else fresh()), STATE)
+    held = _held(state)
     evidence.take(held, rows)
     return held.tobytes(), _reading(held[0])
 
 
 def _reading(state: Any) -> Reading:
     lit = [i for i in range(COUNT) if state["lit"][i]]
-    lit.sort(key=lambda i: (-float(state["sums"][i]), i))
+    sums = state["sums"].max(axis=1)
+    lit.sort(key=lambda i: (-float(sums[i]), i))
     signs = []
     for i in lit:
         each = INDICATORS[i]
         value, usual = float(state["value"][i]), float(state["usual"][i])
-        weight = float(state["sums"][i]) / H
+        weight = float(sums[i]) / H
         sentence = each.sentence.format(value=value, usual=usual)
         signs.append(Sign(each.name, each.title, value, usual, weight, sentence))
     level = sum(len(lit) >= least for least in LEVEL_SIGNS)

@@ -72,6 +72,18 @@ def test_what_the_trader_does_is_observed_in_its_order() -> None:
     assert found[9][2] == pytest.approx(90.2, abs=0.2)
 
 
+def test_the_parts_of_one_order_do_not_add_to_a_loser() -> None:
+    lab, venue = Lab(), Venue(0, whole=True)
+    lab.ask(buy("20"))
+    lab.fill(venue)
+    lab.tick(3.0, BTCUSDT=("99", "99.02"))
+    lab.ask(buy("10"))
+    lab.fill(venue)
+    added = [other for what, _value, other, _symbol in seen(lab) if what == "bought"]
+    assert added[:2] == [0.0, 0.0]  # unknown: it opened the position
+    assert max(added[2:]) < 0.0
+
+
 def test_cancels_and_amendments_are_counted() -> None:
     lab = Lab(Tier.STRATEGIST, "20000")
     parent = lab.ask(buy("900", algorithm="twap", duration_s=600)).parent_id
@@ -188,6 +200,19 @@ def test_an_event_with_another_clock_shortens_nothing() -> None:
     lab.take(lab.event(Role.TRADER, AnswerChecklist(agreed=AGREED), far_ns))
     lab.take(lab.event(Role.TRADER, buy(), far_ns + 1))
     assert of(lab.outcomes, "decisions", Decision)[-1].code == "TILT_LOCKOUT"
+
+
+def test_a_profit_while_resting_pays_nothing() -> None:
+    lab, venue = Lab(), Venue(0, whole=True)
+    lab.ask(buy("20"))
+    lab.fill(venue)
+    lab.tick(70.0)
+    resting(lab)
+    lab.tick(1.0, BTCUSDT=("103", "103.02"))
+    lab.ask(PlaceOrder(symbol="BTCUSDT", side="sell", share="1"))
+    lab.fill(venue)
+    assert [what for what, *_ in seen(lab)][-1] == "sold"
+    assert lab.account.tilt.rest.debt == 3
 
 
 def test_an_override_does_not_end_a_rest() -> None:

@@ -6,10 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from genesis.operators.account.events import Behaviour, Body, Role
 from genesis.operators.account.tier_gates import Tier
-from genesis.operators.personas import floor, gaming, habits, hands, market, moods, watching
+from genesis.operators.personas import floor, gaming, habits, hands, market, moods
 from genesis.operators.personas.moods import Persona
 from genesis.operators.personas.trader import Trader
+from genesis.operators.tilt import interventions
+from genesis.operators.tilt.interventions import Phase
 from genesis.operators.tilt.observations import ObservationKind
 
 SEEN = {kind.name.lower() for kind in ObservationKind}
@@ -61,19 +64,30 @@ def test_crumbs_of_sales_demote_nobody() -> None:
     assert place.account.standing.tier is Tier.STRATEGIST
 
 
-def test_what_is_watched_is_what_was_decided_and_done() -> None:
-    place = floor.Floor(trader(Persona.REVENGE, 9), 9, keeps=True)
+def test_what_he_does_reaches_the_watch_of_his_account() -> None:
+    place = floor.Floor(trader(Persona.REVENGE, 9), 9)
+    seen: list[str] = []
+    put = place._put
+
+    def watched(role: Role, body: Body, now_s: float) -> None:
+        if isinstance(body, Behaviour):
+            seen.extend(each.what for each in body.acts)
+        put(role, body, now_s)
+
+    place._put = watched  # type: ignore[method-assign]
     day = place.run(Persona.REVENGE, drift=-1.0)
-    rows = np.concatenate(place.watching.rows)
-    counted = {kind: int((rows["kind"] == kind).sum()) for kind in ObservationKind}
-    assert counted[ObservationKind.ORDER] == sum(each.accepted for each in day.attempts) > 0
-    assert counted[ObservationKind.REFUSED] == sum(not each.accepted for each in day.attempts)
-    assert counted[ObservationKind.SOLD] + counted[ObservationKind.STOPPED] == len(day.results)
-    assert counted[ObservationKind.DECIDED] >= len(day.attempts) - counted[ObservationKind.REFUSED]
-    assert counted[ObservationKind.CONNECTED] == counted[ObservationKind.LEFT] == 1
-    assert (np.diff(rows["event_ns"]) >= 0).all()
-    unseen = watching.Watching()
-    assert (unseen.level, unseen.calibrated) == (0, False)
+    assert seen.count("connected") == seen.count("left") == 1
+    assert seen.count("decided") >= sum(each.accepted for each in day.attempts) > 0
+    assert place.account.tilt.watch
+    assert place.account.tilt.client == "desk-1"
+
+
+def test_a_rest_ends_on_the_next_morning_and_he_trades_again() -> None:
+    place = floor.career(trader(Persona.CALM, 5), 5, 1)
+    interventions.after(place.account.tilt.rest, 3, place.account.now_ns)
+    record = place.run(Persona.CALM)
+    assert place.account.tilt.rest.phase is not Phase.RESTING
+    assert any(each.accepted for each in record.attempts)
 
 
 def test_an_angry_person_may_ask_again_and_a_calm_one_seldom_is_refused() -> None:
