@@ -1,13 +1,14 @@
 """`genesis backtest`: a strategy over recordings, by the fold that decides when it is real."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
 from genesis.cli import options
 from genesis.cli.errors import CommandError
+from genesis.cli.pictures import drawn
 from genesis.connectors.backtesting import NothingToTrade, Recorded
 from genesis.operators.account.money import AmountError, positive
 from genesis.operators.account.tier_gates import Tier
@@ -15,6 +16,9 @@ from genesis.operators.account.tier_table import TIERS
 from genesis.operators.strategies import catalog
 from genesis.operators.strategies.report import Report, as_text, reported
 from genesis.operators.strategies.trial import Trial
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def backtest(
@@ -94,14 +98,9 @@ def tried(names: list[str], strategy: str, given: list[str], capital: str, tier_
 
 
 def _pictured(report: Report, path: Path) -> str:
-    """Draw the curve of equity where matplotlib is installed; return a sentence on it."""
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError:
-        return "No picture was drawn: matplotlib is not installed."
-    with mpl.rc_context({"svg.hashsalt": "genesis", "svg.fonttype": "none"}):
-        figure = Figure(figsize=(8, 3), layout="constrained")
+    """Draw the curve of equity; return a sentence on it."""
+
+    def draw(figure: "Figure") -> None:
         axes = figure.subplots()
         axes.step(
             [(at_ns - report.begin_ns) / 60e9 for at_ns, _ in report.curve],
@@ -110,5 +109,5 @@ def _pictured(report: Report, path: Path) -> str:
             linewidth=1.0,
         )
         axes.set(xlabel="minutes", ylabel="equity, USDT", title=f"{report.strategy}: {report.trades} trades")
-        figure.savefig(path, metadata={"Date": None})
-    return f"The picture is {path}."
+
+    return drawn(path, (8, 3), draw)

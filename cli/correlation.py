@@ -14,7 +14,7 @@ from rich.text import Text
 
 from genesis.cli import options
 from genesis.cli.errors import CommandError
-from genesis.cli.sql import asked
+from genesis.cli.sql import rows_of
 from genesis.connectors.settings import Settings
 from genesis.operators.arrays import Floats
 from genesis.operators.matrix_distance import distance
@@ -99,15 +99,9 @@ def correlation(
         console.print(line)
 
 
-def _rows(settings: Settings, query: str) -> list[list[Any]]:
-    with asked(settings, query, "JSONCompact") as reply:
-        rows: list[list[Any]] = json.loads(b"".join(reply.pieces))["data"]
-    return rows
-
-
 def _half_life_ns(settings: Settings, wanted_s: float | None) -> int:
     """Return the half-life that is asked for, which must be stored."""
-    stored = sorted(int(row[0]) for row in _rows(settings, "SELECT DISTINCT half_life_ns FROM correlation"))
+    stored = sorted(int(row[0]) for row in rows_of(settings, "SELECT DISTINCT half_life_ns FROM correlation"))
     if wanted_s is None:
         return min((each for each in stored if each), default=0)
     wanted_ns = round(wanted_s * SECOND_NS)
@@ -120,7 +114,7 @@ def _half_life_ns(settings: Settings, wanted_s: float | None) -> int:
 def _matrix(settings: Settings, half_life_ns: int, condition: str) -> Matrix | None:
     """Return the newest matrix that meets a condition, None when there is none."""
     where = f"half_life_ns = {half_life_ns}"
-    rows = _rows(
+    rows = rows_of(
         settings,
         "SELECT sample_ns, market_a, symbol_a, market_b, symbol_b, correlation, stale FROM correlation"
         f" WHERE {where} AND sample_ns = (SELECT max(sample_ns) FROM correlation WHERE {where}{condition})",

@@ -1,17 +1,21 @@
 """`genesis simulate-trader`: days of a simulated person, decided by the account's own fold."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
 from genesis.cli import options
 from genesis.cli.errors import CommandError
+from genesis.cli.pictures import drawn
 from genesis.operators.personas.floor import FIRST_DAY, DayRecord, career
 from genesis.operators.personas.market import SYMBOLS
 from genesis.operators.personas.moods import Persona
 from genesis.operators.personas.trader import Trader
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 DRIFT = -1.0
 """Drift of a bad day, in deviations of a day."""
@@ -148,14 +152,9 @@ def _steps(day: DayRecord) -> list[tuple[float, int]]:
 
 
 def _pictured(day: DayRecord, path: Path) -> str:
-    """Draw a day where matplotlib is installed; return a sentence on it."""
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError:
-        return "No picture was drawn: matplotlib is not installed."
-    with mpl.rc_context({"svg.hashsalt": "genesis", "svg.fonttype": "none"}):
-        figure = Figure(figsize=(8, 4), layout="constrained")
+    """Draw a day; return a sentence on it."""
+
+    def draw(figure: "Figure") -> None:
         orders, levels = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
         for accepted, marker in ((True, "o"), (False, "x")):
             chosen = [each for each in day.attempts if each.accepted is accepted]
@@ -179,5 +178,5 @@ def _pictured(day: DayRecord, path: Path) -> str:
         orders.set(ylabel="% of the equity", title=f"{day.persona}, day {day.day + 1}")
         orders.legend(fontsize=7, loc="upper left")
         levels.set(xlabel="hours, UTC; shaded: the hidden state", ylabel="tilt level", ylim=(-0.1, 3.2))
-        figure.savefig(path, metadata={"Date": None})
-    return f"The picture is {path}."
+
+    return drawn(path, (8, 4), draw)

@@ -98,6 +98,13 @@ def asked(settings: Settings, query: str, default_format: str) -> Iterator[Reply
         yield reply
 
 
+def rows_of(settings: Settings, query: str) -> list[list[Any]]:
+    """Return the rows that a query gives, as `asked` has them."""
+    with asked(settings, query, "JSONCompact") as reply:
+        rows: list[list[Any]] = json.loads(b"".join(reply.pieces))["data"]
+    return rows
+
+
 @contextmanager
 def _by_http(settings: Settings, url: str, query: str, default_format: str) -> Iterator[Reply]:
     fields = urlencode({"database": settings.database, "default_format": default_format})

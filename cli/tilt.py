@@ -2,15 +2,17 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 from rich.table import Table
 
 from genesis.cli import books, options, order
-from genesis.cli.sql import asked
+from genesis.cli.pictures import drawn
+from genesis.cli.sql import rows_of
 from genesis.connectors.settings import Settings
+from genesis.connectors.store.schema import literal
 from genesis.operators.account.events import AcceptBreak, AnswerChecklist, SetParameter, TellLifeEvent
 from genesis.operators.account.outcomes import TiltStatus
 from genesis.operators.tilt import parameters
@@ -27,6 +29,9 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @app.command()
@@ -140,23 +145,17 @@ def report(
         typer.echo(_pictured(found, picture), err=True)
 
 
-def _rows(settings: Settings, query: str) -> list[list[Any]]:
-    with asked(settings, query, "JSONCompact") as reply:
-        rows: list[list[Any]] = json.loads(b"".join(reply.pieces))["data"]
-    return rows
-
-
 def _report(settings: Settings, days: int) -> dict[str, Any]:
     """Return the report's figures."""
-    mine = f"account_id = {_quoted(settings.account)}"
-    ((newest,),) = _rows(settings, f"SELECT toString(max(event_ns)) FROM account FINAL WHERE {mine}")
+    mine = f"account_id = {literal(settings.account)}"
+    ((newest,),) = rows_of(settings, f"SELECT toString(max(event_ns)) FROM account FINAL WHERE {mine}")
     since = f"{mine} AND event_ns > {int(newest) - days * DAY_NS}"
     sales = (
         "(SELECT account_id, event_ns, toFloat64(realised) AS realised FROM executions FINAL"
         f" WHERE {since} AND side = 'sell')"
     )
     levels = f"(SELECT account_id, event_ns, level FROM tilt FINAL WHERE {mine})"
-    by_level = _rows(
+    by_level = rows_of(
         settings,
         "SELECT toInt32(t.level) AS level, toInt32(count()), sum(s.realised),"
         f" toInt32(countIf(s.realised > 0)) FROM {sales} AS s ASOF LEFT JOIN {levels} AS t"
@@ -165,18 +164,18 @@ def _report(settings: Settings, days: int) -> dict[str, Any]:
     sold = "what IN ('sold', 'stopped')"
     lost = f"(SELECT event_ns FROM behaviour FINAL WHERE {since} AND {sold} AND value < 0)"
     done = f"(SELECT event_ns, what FROM behaviour FINAL WHERE {since} AND NOT {sold})"
-    before = _rows(
+    before = rows_of(
         settings,
         f"SELECT b.what, toInt32(uniqExact(l.event_ns)) AS losses FROM {lost} AS l, {done} AS b WHERE"
         f" b.event_ns < l.event_ns AND b.event_ns >= l.event_ns - {BEFORE_LOSS_S * 10**9}"
         " GROUP BY b.what ORDER BY losses DESC, b.what LIMIT 12",
     )
-    changes = _rows(
+    changes = rows_of(
         settings,
         "SELECT toString(event_ns), toInt32(level), phase, names"
         f" FROM tilt FINAL WHERE {since} ORDER BY event_ns",
     )
-    ((losses,),) = _rows(settings, f"SELECT toInt32(count()) FROM {lost}")
+    ((losses,),) = rows_of(settings, f"SELECT toInt32(count()) FROM {lost}")
     return {
         "account": settings.account,
         "days": days,
@@ -192,10 +191,6 @@ def _report(settings: Settings, days: int) -> dict[str, Any]:
             for at, level, phase, names in changes
         ],
     }
-
-
-def _quoted(name: str) -> str:
-    return "'" + name.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _print(found: dict[str, Any]) -> None:
@@ -223,21 +218,16 @@ def _by_level(rows: list[dict[str, Any]]) -> Table:
 
 
 def _pictured(found: dict[str, Any], path: Path) -> str:
-    """Draw the levels and results of the days where matplotlib is installed; return a sentence on it."""
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError:
-        return "No picture was drawn: matplotlib is not installed."
-    mpl.rcParams["svg.hashsalt"] = "genesis"
-    figure = Figure((9, 4), layout="constrained")
-    above, below = figure.subplots(2, 1)
-    hours = [(each["event_ns"] - found["until_ns"]) / 3.6e12 for each in found["changes"]]
-    above.step(hours, [each["level"] for each in found["changes"]], where="post", color="#b8860b")
-    above.set(ylabel="level", ylim=(-0.1, 3.1), xlabel="hours before the newest record", yticks=range(4))
-    names = [f"level {each['level']}" for each in found["by_level"]]
-    below.bar(names, [each["realised"] for each in found["by_level"]], color="#6b8e6b", width=0.4)
-    below.axhline(0.0, color="#999999", linewidth=0.8)
-    below.set(ylabel="realised")
-    figure.savefig(path, format="svg", metadata={"Date": None})
-    return f"The picture is {path}."
+    """Draw the levels and results of the days; return a sentence on it."""
+
+    def draw(figure: "Figure") -> None:
+        above, below = figure.subplots(2, 1)
+        hours = [(each["event_ns"] - found["until_ns"]) / 3.6e12 for each in found["changes"]]
+        above.step(hours, [each["level"] for each in found["changes"]], where="post", color="C1")
+        above.set(ylabel="level", ylim=(-0.1, 3.1), xlabel="hours before the newest record", yticks=range(4))
+        names = [f"level {each['level']}" for each in found["by_level"]]
+        below.bar(names, [each["realised"] for each in found["by_level"]], width=0.4)
+        below.axhline(0.0, color="C7", linewidth=0.8)
+        below.set(ylabel="realised")
+
+    return drawn(path, (8, 4), draw)

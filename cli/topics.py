@@ -11,7 +11,7 @@ from rich.table import Table
 
 from genesis.cli import options
 from genesis.cli.errors import CommandError
-from genesis.cli.sql import asked
+from genesis.cli.sql import rows_of
 from genesis.connectors import run_file
 from genesis.connectors.settings import Settings
 from genesis.connectors.topic_docs import described
@@ -60,8 +60,7 @@ def _stored(settings: Settings) -> dict[str, int]:
         return {}
     query = f"SELECT name, total_rows FROM system.tables WHERE database = '{settings.database}'"
     try:
-        with asked(settings, query, "JSONCompact") as reply:
-            rows = json.loads(b"".join(reply.pieces))["data"]
+        rows = rows_of(settings, query)
     except CommandError:
         return {}
     return {name: int(count) for name, count in rows if count is not None}

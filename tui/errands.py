@@ -19,7 +19,7 @@ from genesis.connectors.commanding import Commander, Teller
 from genesis.connectors.ledger import LedgerError
 from genesis.connectors.previewing import NoPreviewError, Previewer
 from genesis.connectors.settings import Settings
-from genesis.operators.account.events import ACTS_MAX, Act, Behaviour, Role
+from genesis.operators.account.events import ACTS_MAX, AGO_MS_MAX, Act, Behaviour, Role
 from genesis.tui.behaviour import Seen
 from genesis.tui.commands.errand import Answer, Errand, What
 from genesis.tui.source import Place, Sighting
@@ -32,9 +32,6 @@ TOGETHER_S = 5.0
 
 SEEN_MAX = 4 * ACTS_MAX
 """Most that waits to be told."""
-
-AGO_MS_MAX = 600_000
-"""What was seen longer ago is told as seen then."""
 
 DECIDED_S = 15.0
 """After so long without a decision it is said that there is none yet."""

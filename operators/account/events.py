@@ -167,6 +167,7 @@ ACTS_MAX = 64
 """Acts in one event."""
 
 AGO_MS_MAX = 600_000
+"""What was seen longer ago is told as seen then."""
 
 Figure = Annotated[float, Meta(ge=-1e9, le=1e9)]
 
