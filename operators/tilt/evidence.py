@@ -17,7 +17,7 @@ from genesis.operators.tilt.indicators import COUNT, HABITS, INDICATORS, NUMBER,
 from genesis.operators.tilt.observations import ObservationKind
 
 KEPT, CALIBRATION = 64, 30
-CLIP, K, H = 4.0, 0.5, 3.4
+CLIP, K, H = 4.0, 0.5, 2.9
 SCALE_MIN = 0.15
 """Least scale of a logarithm: a habit more regular than that is taken to vary by it."""
 
