@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from genesis.operators.cusum import average_run_length
 from genesis.operators.tilt import evidence, watch
 from genesis.operators.tilt.indicators import COUNT, HABITS, INDICATORS, NUMBER, TENDENCIES, Kind
 from genesis.operators.tilt.observations import OBSERVATION, ObservationKind
@@ -156,9 +157,9 @@ def test_usual_days_stay_below_level_two(seed: int) -> None:
             assert reading.level < 2, reading.signs
 
 
-@pytest.mark.parametrize(("kind", "least"), [(K.KEYS, 40), (K.EDITED, 70)])
-def test_a_usual_habit_lights_its_sign_seldom_even_when_nothing_fades(kind: K, least: int) -> None:
-    rng, lights, was_lit = np.random.default_rng(1), 0, False
+@pytest.mark.parametrize(("kind", "sides"), [(K.KEYS, 2), (K.EDITED, 1)])
+def test_a_usual_habit_lights_its_sign_seldom_even_when_nothing_fades(kind: K, sides: int) -> None:
+    rng, lights, lit, was_lit = np.random.default_rng(1), 0, 0, False
     rows = np.zeros(4_000, OBSERVATION)
     rows["event_ns"], rows["kind"] = (1 + np.arange(4_000)) * SECOND_NS, kind
     rows["value"] = 150 * rng.lognormal(0.0, 0.3, 4_000)
@@ -166,7 +167,10 @@ def test_a_usual_habit_lights_its_sign_seldom_even_when_nothing_fades(kind: K, l
     for i in range(len(rows)):
         state, reading = watch.observe(state, rows[i : i + 1])
         lights, was_lit = lights + (bool(reading.signs) and not was_lit), bool(reading.signs)
-    assert 0 < lights <= len(rows) / least
+        lit += was_lit
+    known = average_run_length(evidence.H, evidence.K) * 2 / sides  # with median and scale known
+    assert 0 < lights <= 2 * len(rows) / known
+    assert lit < 0.15 * sides * len(rows)
 
 
 def test_evidence_fades_and_a_rest_puts_it_away(usual: bytes) -> None:
