@@ -51,7 +51,7 @@ def main() -> None:
         print(f"{name} …", flush=True)
         run: Callable[..., list[dict[str, object]]] = import_module(f"benchmarks.{name}").run
         rows = run(asked.minutes) if name == "memory" else run()
-        results += [{"group": name, **row} for row in rows]
+        results += [{"group": name, "date": time.strftime("%Y-%m-%d"), **row} for row in rows]
         for row in rows:
             print("  " + _line(row), flush=True)
         print(f"  {time.monotonic() - started_s:.0f} s", flush=True)
@@ -87,12 +87,13 @@ def _write_page(results: list[dict[str, object]]) -> None:
     """Put the table between the marks of the page, so that text and figures cannot drift apart."""
     rows = "\n".join(
         f"| {row['group']} | {row['name']} | {row['value']:,.6g} {row['unit']} | "
-        f"{_baseline(row)} | {'' if row.get('ratio') is None else format(row['ratio'], '.3g')} |"
+        f"{_baseline(row)} | {'' if row.get('ratio') is None else format(row['ratio'], '.3g')} | "
+        f"{row.get('date', 'before 2026-11-23')} |"
         for row in sorted(results, key=lambda row: NAMES.index(str(row["group"])))
     )
     table = (
-        f"{BEGIN}\nMeasured on {time.strftime('%Y-%m-%d')}: {_machine()}.\n\n"
-        f"| group | what | figure | baseline | ratio |\n|---|---|---:|---|---:|\n{rows}\n{END}"
+        f"{BEGIN}\n{_machine()}.\n\n"
+        f"| group | what | figure | baseline | ratio | measured |\n|---|---|---:|---|---:|---|\n{rows}\n{END}"
     )
     text = PAGE.read_text()
     before, _, rest = text.partition(BEGIN)
