@@ -197,7 +197,7 @@ def path_rows() -> list[dict[str, object]]:
                     share = f"{1 - number / 10_000}"  # an equal order within 2 s would be refused
                     found.append(trader.order(PlaceOrder(symbol=SYMBOL, side="sell", share=share)))
                 else:
-                    notional = f"{15 + number % 7}"
+                    notional = f"{15 + number / 100:.2f}"
                     found.append(trader.order(PlaceOrder(symbol=SYMBOL, side="buy", notional=notional)))
                 time.sleep(0.05 + 0.002 * (number % 50))  # so that orders meet every phase of the clock
         finally:

@@ -130,8 +130,8 @@ def note_stop(account: Account, event_id: str) -> None:
 
 def _watch(desk: Desk, rows: list[Row]) -> None:
     tilt, now_ns = desk.account.tilt, desk.account.now_ns
-    state = watch.tuned(tilt.watch, parameters.sensitivity(tilt.chosen, now_ns))
-    tilt.watch, reading = watch.observe(state, np.array(rows, OBSERVATION))
+    sensitivity = parameters.sensitivity(tilt.chosen, now_ns)
+    tilt.watch, reading = watch.observe(tilt.watch, np.array(rows, OBSERVATION), sensitivity)
     tilt.level = reading.level if reading.calibrated else min(reading.level, 1)
     tilt.score, tilt.calibrated = reading.score, reading.calibrated
     tilt.names = [sign.name for sign in reading.signs]

@@ -40,7 +40,7 @@ STATE = np.dtype(
         ("loss_symbol", "<i8"),
         ("loss_open", "<i8"),  # 1 until the first order after it
         ("below_cost", "<i8"),  # 1 when the newest mark of a position was below its cost
-        ("sensitivity", "<f8"),
+        ("sensitivity", "<f8"),  # of the newest rows
         ("count", "<i8", (COUNT,)),
         ("lit", "<i8", (COUNT,)),
         ("sums", "<f8", (COUNT, 2)),  # of evidence for more, and for less
@@ -274,10 +274,11 @@ def _affairs(state: Any, row: Any, now: int) -> None:
 
 
 @kernel
-def _observe(states: Any, rows: Any) -> None:
+def _observe(states: Any, rows: Any, sensitivity: float) -> None:
     """Fold rows (OBSERVATION) into the one state; a late row counts as simultaneous with the newest."""
     state = states[0]
     for row in rows:
+        state.sensitivity = sensitivity
         now = max(row.event_ns, state.event_ns)
         _fade(state, now)
         if row.kind == _ORDER or row.kind == _REFUSED:
@@ -290,7 +291,7 @@ def _observe(states: Any, rows: Any) -> None:
             _affairs(state, row, now)
 
 
-def take(states: Any, rows: Any) -> None:
+def take(states: Any, rows: Any, sensitivity: float) -> None:
     """Fold observations into a state.
 
     Parameters
@@ -299,5 +300,7 @@ def take(states: Any, rows: Any) -> None:
         One state, dtype `STATE`, shape (1,); it is changed.
     rows
         Observations in the order of the log, dtype `observations.OBSERVATION`.
+    sensitivity
+        By which their evidence weighs; 1 is usual.
     """
-    _observe(states, rows)
+    _observe(states, rows, sensitivity)

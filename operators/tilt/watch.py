@@ -14,7 +14,7 @@ import numpy as np
 
 from genesis.operators.tilt import evidence
 from genesis.operators.tilt.evidence import STATE, H
-from genesis.operators.tilt.indicators import COUNT, INDICATORS, NUMBER
+from genesis.operators.tilt.indicators import INDICATORS, NUMBER
 
 LEVEL_SIGNS = (2, 4, 6)
 """Lit signs from which levels 1, 2 and 3 begin."""
@@ -47,25 +47,12 @@ def fresh() -> bytes:
     >>> len(fresh()) == STATE.itemsize
     True
     """
-    state = np.zeros(1, STATE)
-    state["sensitivity"] = 1.0
-    return state.tobytes()
+    return bytes(STATE.itemsize)
 
 
 def _held(state: bytes | bytearray) -> np.ndarray[Any, Any]:
     """Return a state as it can be changed; one of another layout begins anew."""
     return np.frombuffer(bytearray(state if len(state) == STATE.itemsize else fresh()), STATE)
-
-
-def tuned(state: bytes, sensitivity: float) -> bytes:
-    """Return a state for which evidence weighs as given; 1 is usual.
-
-    >>> tuned(fresh(), 1.0) == tuned(b"of another layout", 1.0) == fresh()
-    True
-    """
-    held = _held(state)
-    held["sensitivity"] = sensitivity
-    return held.tobytes()
 
 
 def rested(state: bytes) -> bytes:
@@ -79,25 +66,32 @@ def rested(state: bytes) -> bytes:
     return held.tobytes()
 
 
-def observe(state: bytes | bytearray, rows: np.ndarray[Any, Any]) -> tuple[bytes, Reading]:
+def observe(
+    state: bytes | bytearray, rows: np.ndarray[Any, Any], sensitivity: float = 1.0
+) -> tuple[bytes, Reading]:
     """Return the state after ``rows`` (shape (n,), dtype OBSERVATION), and what is read of it.
 
-    Any cut of rows into batches gives the same state. A state of another layout begins anew.
+    Evidence weighs by ``sensitivity``. Any cut of rows into batches gives the same state. A state of another
+    layout begins anew.
+
+    >>> from genesis.operators.tilt.observations import OBSERVATION
+    >>> observe(b"of another layout", np.empty(0, OBSERVATION))[0] == fresh()
+    True
     """
     held = _held(state)
-    evidence.take(held, rows)
+    evidence.take(held, rows, sensitivity)
     return held.tobytes(), _reading(held[0])
 
 
 def _reading(state: Any) -> Reading:
-    lit = [i for i in range(COUNT) if state["lit"][i]]
-    sums = state["sums"].max(axis=1)
-    lit.sort(key=lambda i: (-float(sums[i]), i))
+    lit = np.flatnonzero(state["lit"]).tolist()
+    sums = state["sums"].max(axis=1).tolist() if lit else []
+    lit.sort(key=lambda i: (-sums[i], i))
     signs = []
     for i in lit:
         each = INDICATORS[i]
         value, usual = float(state["value"][i]), float(state["usual"][i])
-        weight = float(sums[i]) / H
+        weight = sums[i] / H
         sentence = each.sentence.format(value=value, usual=usual)
         signs.append(Sign(each.name, each.title, value, usual, weight, sentence))
     level = sum(len(lit) >= least for least in LEVEL_SIGNS)

@@ -188,7 +188,7 @@ def test_the_more_sensitive_profile_lights_sooner(usual: bytes) -> None:
     rows = np.array([(begin(usual), K.DECIDED, 0, 5.0, 0.0)] * 2, OBSERVATION)
     weights = []
     for sensitivity in (0.9, 1.0, 1.5):
-        state, _ = watch.observe(watch.tuned(usual, sensitivity), rows)
+        state, _ = watch.observe(usual, rows, sensitivity)
         weights.append(float(np.frombuffer(state, evidence.STATE)["sums"][0].max()))
     assert weights == sorted(weights)
     assert len(set(weights)) == 3
