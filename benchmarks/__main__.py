@@ -88,7 +88,7 @@ def _write_page(results: list[dict[str, object]]) -> None:
     rows = "\n".join(
         f"| {row['group']} | {row['name']} | {row['value']:,.6g} {row['unit']} | "
         f"{_baseline(row)} | {'' if row.get('ratio') is None else format(row['ratio'], '.3g')} | "
-        f"{row.get('date', 'before 2026-11-23')} |"
+        f"{row.get('date', 'earlier')} |"
         for row in sorted(results, key=lambda row: NAMES.index(str(row["group"])))
     )
     table = (
