@@ -95,7 +95,7 @@ class Commander:
         )
         self._producer = FrameProducer.of(settings, "command")
         self._waiting: dict[str, _Waiting] = {}
-        self._consumer.poll(POLL_MESSAGES, POLL_S)  # finds the end of the topic, so that no answer is missed
+        self._consumer.poll(POLL_MESSAGES, POLL_S)  # finds the end of the topic when the broker is there
 
     def begin(self, command: Command, command_id: str = "") -> str:
         """Send a command; return its id, by which `settle` gives the decision on it."""
@@ -107,8 +107,13 @@ class Commander:
         return command_id
 
     def _send(self, event: AccountEvent) -> float:
-        """Send; return the moment from which on it waits for its decision."""
+        """Send; return the moment from which on it waits for its decision.
+
+        Nothing is sent before the decisions are being read: a repeat of a decided command gets no answer.
+        """
         now_s = time.monotonic()
+        if not self._consumer.is_located():
+            return -AGAIN_S
         try:
             self._producer.send_record(topics.ACCOUNT_EVENTS, event)
         except QueueFull:

@@ -14,7 +14,6 @@ from typing import NamedTuple, cast
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
-    OFFSET_END,
     Consumer,
     KafkaError,
     KafkaException,
@@ -124,7 +123,7 @@ class FrameConsumer:
         name: str,
     ) -> None:
         self._log = Log(bootstrap, name)
-        self._start = OFFSET_END if start_at_end else OFFSET_BEGINNING
+        self._start_at_end = start_at_end
         self._parts = {
             key: _Cursor(topics.BY_NAME[key[0]], key[1], position) for key, position in parts.items()
         }
@@ -212,6 +211,10 @@ class FrameConsumer:
         """Return where every partition is to be read on."""
         return {key: cursor.position for key, cursor in self._parts.items()}
 
+    def is_located(self) -> bool:
+        """Say whether every partition has been found: what is written from now on will be read."""
+        return all(cursor.attached for cursor in self._parts.values())
+
     def release(self, positions: dict[tuple[str, int], Position | None]) -> None:
         """Say that nothing before these positions will be asked for again by this reader."""
         done = []
@@ -290,35 +293,45 @@ class FrameConsumer:
             ids = self._log.ids(
                 (name_at(topics.BY_NAME[name], g) for name, found in existing.items() for g in found), 1.0
             )
+            for cursor in cursors:
+                self._locate(cursor, existing[cursor.topic.name], ids)
         except BrokerUnreachable:
             self._suspect = True
             self._away(away=True)
             return False
         self._away(away=False)
-        for cursor in cursors:
-            self._locate(cursor, existing[cursor.topic.name], ids)
         self._assign(cursors)
         self._suspect = False
         self._looked_s = time.monotonic()
         return True
 
     def _locate(self, cursor: _Cursor, existing: list[int], ids: dict[str, str]) -> None:
+        """Find where a cursor goes on; not found, it is looked for again.
+
+        Raises
+        ------
+        BrokerUnreachable
+            When the broker does not say where the partition ends.
+        """
         at = cursor.position
-        cursor.attached, cursor.usual = bool(existing), None
+        cursor.attached, cursor.usual = False, None
         if not existing:
             return
         if at is not None and at.generation in existing:
             log_id = ids.get(name_at(cursor.topic, at.generation), "")
             if at.log_id in ("", log_id):
-                cursor.position = at._replace(log_id=log_id)
+                cursor.position, cursor.attached = at._replace(log_id=log_id), True
                 return
         cursor.restarted = cursor.restarted or at is not None
-        generation = existing[-1] if self._start == OFFSET_END else existing[0]
-        offset = self._start if at is None else 0
+        generation = existing[-1] if self._start_at_end else existing[0]
+        name = name_at(cursor.topic, generation)
+        if at is not None:
+            offset = 0
+        else:
+            offset = self._end(name, cursor.partition) if self._start_at_end else OFFSET_BEGINNING
         session, frame = (at.session, at.frame) if at else ("", -1)
-        cursor.position = Position(
-            generation, ids.get(name_at(cursor.topic, generation), ""), offset, session, frame
-        )
+        cursor.position = Position(generation, ids.get(name, ""), offset, session, frame)
+        cursor.attached = True
 
     def _end(self, name: str, partition: int) -> int:
         """Return where a partition ends now: what is written after this call is read, whenever that is.
@@ -327,8 +340,8 @@ class FrameConsumer:
         """
         try:
             _, end = self._consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=END_S)
-        except KafkaException:
-            return OFFSET_END
+        except KafkaException as error:
+            raise BrokerUnreachable(f"{self._log.bootstrap} does not say where {name} ends") from error
         return int(end)
 
     def _assign(self, cursors: set[_Cursor]) -> None:
@@ -339,8 +352,6 @@ class FrameConsumer:
             if cursor.attached and cursor.position is not None:
                 name = name_at(cursor.topic, cursor.position.generation)
                 self._by_name[name, cursor.partition] = cursor
-                if cursor.position.offset == OFFSET_END:
-                    cursor.position = cursor.position._replace(offset=self._end(name, cursor.partition))
                 parts.append(TopicPartition(name, cursor.partition, cursor.position.offset))
         wanted = set(self._by_name)
         again = {(part.topic, part.partition) for part in parts}

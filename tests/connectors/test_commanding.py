@@ -9,7 +9,7 @@ import pytest
 
 from genesis.connectors import broker, settings
 from genesis.connectors.commanding import Commander, NoDecisionError
-from genesis.connectors.kafka import FrameConsumer, FrameProducer, ensure_topics
+from genesis.connectors.kafka import FrameConsumer, FrameProducer, Log, ensure_topics
 from genesis.operators import topics
 from genesis.operators.account.events import AccountEvent, Flatten
 from genesis.operators.account.outcomes import Decision
@@ -61,6 +61,38 @@ def test_a_command_is_decided_though_the_broker_died_before_it_was_sent(tmp_path
                 producer.send_record(topics.DECISIONS, decision_on(event))
             producer.poll()
         assert [each.cause for each in answers] == ["c1"]
+        account.close()
+        commander.close()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_nothing_is_sent_before_the_answer_would_be_read(tmp_path: Path) -> None:
+    """A decision that nobody read is not made again, so a command must not run ahead of its reader."""
+    port = broker.free_port()
+    bootstrap = f"127.0.0.1:{port}"
+    process = subprocess.Popen(broker.command(port), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        broker.await_ready(bootstrap, process)
+        log = Log(bootstrap, "test")
+        log.create(topics.ACCOUNT_EVENTS, 0, 1)
+        account = FrameConsumer(
+            bootstrap, {(topics.ACCOUNT_EVENTS.name, 0): None}, fetch_wait_ms=5, name="account"
+        )
+        commander = commander_of(port, tmp_path)
+        commander.begin(Flatten(), "c3")
+        for _ in range(20):
+            assert not commander.settle()
+            assert not account.poll(100, 0.02)
+        ensure_topics(bootstrap, 1)
+        producer, decided = FrameProducer(bootstrap, 1, embedded=True, name="account"), False
+        while not decided:
+            decided = "c3" in commander.settle()
+            for message in account.poll(100, 0.02):
+                event = msgspec.json.decode(message.value, type=AccountEvent)
+                producer.send_record(topics.DECISIONS, decision_on(event))
+            producer.poll()
         account.close()
         commander.close()
     finally:
