@@ -1,6 +1,7 @@
 """`genesis tilt`: how the trader stands, the way back from a rest, his own limits, and the week's report."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,13 @@ from genesis.cli.pictures import drawn
 from genesis.cli.sql import rows_of
 from genesis.connectors.settings import Settings
 from genesis.connectors.store.schema import literal
-from genesis.operators.account.events import AcceptBreak, AnswerChecklist, SetParameter, TellLifeEvent
+from genesis.operators.account.events import (
+    AcceptBreak,
+    AnswerChecklist,
+    ForgetBehaviour,
+    SetParameter,
+    TellLifeEvent,
+)
 from genesis.operators.account.outcomes import TiltStatus
 from genesis.operators.tilt import parameters
 from genesis.operators.tilt.interventions import CHECKLIST
@@ -115,6 +122,33 @@ def life(
 ) -> None:
     """Say that life asks for care for some days; what it is stays with you."""
     order.send(data, TellLifeEvent(days=days), wait, "", as_json)
+
+
+@app.command()
+def forget(
+    before: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="Up to when, UTC; all without it."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask once more.")] = False,
+    data: options.Data = None,
+    wait: order.Wait = 15.0,
+    as_json: options.AsJson = False,
+) -> None:
+    """Delete from the store what was seen of you: keys, gestures, observations of your orders.
+
+    Orders and results stay, and so do the medians of your habits, which protect you: forgetting ends no rest.
+
+    Examples:
+
+      genesis tilt forget
+
+      genesis tilt forget --before 2026-01-01 --yes
+    """
+    until = before.replace(tzinfo=UTC) if before is not None else datetime.now(UTC)
+    if not yes:
+        typer.confirm(f"Delete what was seen of you before {until:%Y-%m-%d %H:%M} UTC?", abort=True)
+    order.send(data, ForgetBehaviour(before_ns=int(until.timestamp()) * 10**9), wait, "", as_json)
 
 
 @app.command()

@@ -116,5 +116,7 @@ def _recorded() -> str:
         f"what the fold saw of commands and trades, and what a dashboard tells of the hands: {acts}. Keys\n"
         "are counted and timed in the command line; which keys they were is never kept, sent or logged.\n"
         'Client and session are made-up names. `genesis sql "select * from behaviour"` shows all of it.\n'
-        "Events of the log are kept 90 days, since decisions are replayed from them.\n"
+        "`genesis tilt forget` deletes all of it from the store, up to a time of your choice; orders and\n"
+        "results stay, and so do the medians of habits, or forgetting would end a rest. Kafka keeps events\n"
+        "of the log for 90 days, since decisions are replayed from them, and then drops them.\n"
     )

@@ -32,10 +32,12 @@ from genesis.connectors.store.archiving import (
     send_letter,
     sent_ns,
 )
+from genesis.connectors.store.forgetting import forget
 from genesis.connectors.store.opening import Store, open_store
 from genesis.connectors.store.progress import COMPONENT, Progress
 from genesis.connectors.store.tables import RecordTable, open_table
 from genesis.operators import topics
+from genesis.operators.account.outcomes import FORGOTTEN
 from genesis.operators.topics import Topic
 
 POLL_MESSAGES = 1_024
@@ -166,6 +168,7 @@ class _Sink(StatefulSinkPartition[Parcel, None]):
         self._watermarks_ns: dict[int, int] = {}
         self._oldest_sent_ns = 0
         self._since_s = 0.0
+        self._forget_at_s = [0.0] if topic is topics.BEHAVIOUR else []
 
     def write_batch(self, values: list[Parcel]) -> None:
         """Take messages; store what waits when it is much or has waited long enough."""
@@ -182,8 +185,20 @@ class _Sink(StatefulSinkPartition[Parcel, None]):
                 self._take(message)
                 if self._table.bytes_waiting >= BATCH_BYTES:
                     self._flush()
+                if self._topic is topics.BEHAVIOUR and FORGOTTEN.encode() in message.value:
+                    now_s = time.monotonic()  # what waits in other tables is stored by then
+                    self._forget_at_s = [now_s, now_s + 2 * BATCH_WAIT_S]
         if not self._table.rows_waiting or time.monotonic() - self._since_s >= BATCH_WAIT_S:
             self._flush()
+            self._forget()
+
+    def _forget(self) -> None:
+        """Delete what traders asked to be forgotten, when it is time."""
+        while self._forget_at_s and time.monotonic() >= self._forget_at_s[0]:
+            self._forget_at_s.pop(0)
+            gone = forget(self._client, self._wires.database)
+            if gone:
+                self._log.info("a trader's behaviour was deleted as he asked", rows=gone)
 
     def snapshot(self) -> None:
         """Return nothing: the store knows."""

@@ -18,6 +18,7 @@ from genesis.operators.account.events import (
     CancelOrders,
     Command,
     Flatten,
+    ForgetBehaviour,
     PauseOrder,
     PlaceOrder,
     RequestOverride,
@@ -359,6 +360,7 @@ _HANDLERS: dict[type[Command], Callable[[Desk, AccountEvent, Any], None]] = {
     WriteJournal: journal,
     SetParameter: composure.set_parameter,
     TellLifeEvent: composure.tell_life_event,
+    ForgetBehaviour: composure.forget_behaviour,
     AcceptBreak: composure.accept_break,
     AnswerChecklist: composure.answer_checklist,
 }

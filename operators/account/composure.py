@@ -10,10 +10,11 @@ from genesis.operators.account.events import (
     AcceptBreak,
     AccountEvent,
     AnswerChecklist,
+    ForgetBehaviour,
     SetParameter,
     TellLifeEvent,
 )
-from genesis.operators.account.outcomes import TiltStatus
+from genesis.operators.account.outcomes import FORGOTTEN, BehaviourRecord, TiltStatus
 from genesis.operators.account.state import BUY, Account
 from genesis.operators.tilt import interventions, parameters, watch
 from genesis.operators.tilt.interventions import Phase
@@ -139,3 +140,26 @@ def tell_life_event(desk: Desk, event: AccountEvent, command: TellLifeEvent) -> 
     chosen.life_event_until_ns = max(chosen.life_event_until_ns, until_ns)
     days = f"{command.days} day{'s' * (command.days > 1)}"
     desk.decide(event.kind, "OK", f"Noted. For {days} your habits are watched with more care.")
+
+
+def forget_behaviour(desk: Desk, event: AccountEvent, command: ForgetBehaviour) -> None:
+    """Have what was seen before a time deleted; what is usual stays, so that forgetting ends no rest."""
+    account = desk.account
+    before_ns = min(command.before_ns, account.now_ns)
+    record = BehaviourRecord(
+        id=desk.next_id(),
+        event_ns=account.now_ns,
+        account_id=account.account_id,
+        what=FORGOTTEN,
+        value=before_ns / 1e9,
+        other=0.0,
+        symbol="",
+        client="",
+        session="",
+    )
+    desk.tell("behaviour", record)
+    desk.decide(
+        event.kind,
+        "OK",
+        "What was seen of you leaves the store within seconds. What is usual of you stays, as medians alone.",
+    )

@@ -147,6 +147,12 @@ class AnswerChecklist(_Body, frozen=True, kw_only=True, tag="answer_checklist"):
     agreed: Annotated[tuple[bool, ...], Meta(max_length=16)]
 
 
+class ForgetBehaviour(_Body, frozen=True, kw_only=True, tag="forget_behaviour"):
+    """Delete what was seen of the trader before a time; what is usual of him stays."""
+
+    before_ns: Annotated[int, Meta(ge=0)]  # event time; a later one than now counts as now
+
+
 class ActKind(StrEnum):
     """What only a dashboard can see of the trader; `tilt.observations` says what the values mean."""
 
@@ -291,6 +297,7 @@ Command = (
     | TellLifeEvent
     | AcceptBreak
     | AnswerChecklist
+    | ForgetBehaviour
 )
 Report = Execution | VenueBalances | PermitRefused | VenueLink
 Body = Command | Report | Listings | MarketRecord | Behaviour

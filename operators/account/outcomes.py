@@ -148,13 +148,17 @@ class TiltStatus(msgspec.Struct, frozen=True, kw_only=True):
     sentence: Annotated[str, Meta(description="what changed, why it is all right, what to do next")]
 
 
+FORGOTTEN = "forgotten"
+"""What a record says by which older ones of its account are deleted from the store."""
+
+
 class BehaviourRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that was seen of the trader; never what was typed."""
 
     id: Id
     event_ns: EventNs
     account_id: Account
-    what: Annotated[str, Meta(description="kind of observation, such as keys or sold")]
+    what: Annotated[str, Meta(description="kind of observation, such as keys or sold; or forgotten")]
     value: Annotated[float, Meta(description="as the page on tilt says for the kind; 0 where not known")]
     other: Annotated[float, Meta(description="as well")]
     symbol: Annotated[str, Meta(description="as the venue writes it; empty for none")]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from genesis.connectors import run_file
+from genesis.connectors.process import die_with_parent
 
 GENESIS = [sys.executable, "-m", "genesis.cli.main"]
 LOG_COLUMNS = ("log_id", "log_generation", "log_partition", "log_offset", "inserted_at")
@@ -44,7 +45,7 @@ def environment(**settings: object) -> dict[str, str]:
 
 
 def start(*words: str, **settings: object) -> "subprocess.Popen[str]":
-    """Start a genesis command."""
+    """Start a genesis command; it ends with this process, whatever ends that."""
     return subprocess.Popen(
         [*GENESIS, *words],
         env=environment(**settings),
@@ -52,6 +53,7 @@ def start(*words: str, **settings: object) -> "subprocess.Popen[str]":
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=die_with_parent,  # noqa: PLW1509 - started from the main thread only
     )
 
 

@@ -1,88 +1,48 @@
 """A whole session at the dashboard, in a pseudo-terminal, on the whole system: typed keys, a real broker."""
 
-import json
-import secrets
 import stat
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from genesis.connectors import keys, settings
 from genesis.connectors.kafka import FrameConsumer
-from genesis.connectors.ledger import Saved, open_ledger
 from genesis.operators import topics
-from genesis.operators.account import state
-from genesis.operators.account.state import Account
-from genesis.operators.account.tier_gates import Tier
-from genesis.operators.tilt.interventions import DEBT, Phase, Rest
-from genesis.tui.terminal import Session
+from genesis.operators.account.outcomes import FORGOTTEN
+from genesis.operators.account.state import Tilt
+from genesis.operators.tilt.interventions import DEBT, JOURNAL_WORDS, REST_NS, Phase, Rest
 from tests.system import running
+from tests.system.dashboards import SLOW_S, at_dashboard, pass_first_steps, prepare, send
 from tests.system.test_trading import System
 
 pytestmark = pytest.mark.timeout(600)
 
-SLOW_S = 90.0
-CAPITAL = "9000"
-"""Of a Hunter; a quarter of its usual size, on the way back, still takes an order of $60 and one of $50."""
-
-
-def prepared(data: Path) -> None:
-    """Put down, before anything runs, a Hunter's account whose rest is over but for the checklist."""
-    config = settings.read(data=data)
-    ring = keys.create_keys(config)
-    folder = keys.folder_of(config)
-    api_key, secret = secrets.token_hex(32), secrets.token_hex(32)
-    entry = {"name": "main", "api_key": api_key, "secret": secret, "balances": {"USDT": CAPITAL}}
-    for name, body in (
-        ("venue-accounts.json", [entry]),
-        ("venue-credentials.json", {"api_key": api_key, "secret": secret}),
-    ):
-        path = folder / name
-        path.write_text(json.dumps(body))
-        path.chmod(stat.S_IRUSR | stat.S_IWUSR)
-    account = Account("main")
-    account.standing = msgspec.structs.replace(account.standing, tier=Tier.HUNTER, entered_ns=1)
-    account.tilt.rest = Rest(phase=Phase.RESTING, until_ns=1, debt=DEBT)
-    with open_ledger(config, audit_key=ring[keys.AUDIT]) as ledger:
-        saved = Saved(snapshot=state.encoded(account), position="", head=account.head)
-        ledger.commit("main", before=account.head, saved=saved, audit=[], outbox=[])
+STEP_LONGEST = len(REST_NS) - 1
 
 
 @pytest.fixture
 def system(tmp_path: Path) -> Iterator[System]:
-    prepared(tmp_path)
+    """Give a Hunter whose longest rest is over but for the journal and the checklist."""
+    rest = Rest(phase=Phase.RESTING, until_ns=1, step=STEP_LONGEST, debt=DEBT)
+    prepare(tmp_path, Tilt(rest=rest))
     found = System(tmp_path)
     found.start()
     yield found
     found.stop()
 
 
-def at_dashboard(system: System, *words: str, size: tuple[int, int] = (120, 40)) -> Session:
-    variables = running.environment() | {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
-    variables.pop("NO_COLOR", None)
-    command = [sys.executable, "-m", "genesis.cli.main", "tui", "--data", str(system.data), *words]
-    return Session(command, size, variables)
-
-
-def send(session: Session, command: str, answer: str) -> None:
-    """Type a command, look at it, send it, and wait for what is said of it."""
-    session.type(command + "\r")
-    session.wait("enter sends it", SLOW_S)
-    session.type("\r")
-    session.wait(answer, SLOW_S)
-
-
 def test_a_whole_session(system: System) -> None:
     with at_dashboard(system) as session:
-        session.wait("Three panels, always in the same place", SLOW_S)
-        session.type("\r\r\r")
+        pass_first_steps(session)
         session.wait(lambda lines: "resting" in lines[0], SLOW_S)
         session.type("b60u")
         session.wait("this would be declined", SLOW_S)
-        session.type("\x15checklist\r")
+        session.type("\x15")
+        for piece in range(JOURNAL_WORDS // 100):
+            words = " ".join(f"thought{100 * piece + each}" for each in range(100))
+            send(session, f"journal {words}", "Written into the journal")
+        session.type("checklist\r")
         session.wait("Before trading goes on", SLOW_S)
         session.type("\r")
         send(session, "checklist yyyyy", "the checklist is complete")
@@ -121,6 +81,7 @@ def test_a_whole_session(system: System) -> None:
         assert session.finish() == 0
     running.wait_for(system.agrees, "ledger and venue to agree")
     assert_the_hands_were_seen(system)
+    assert_what_was_seen_can_be_forgotten(system)
     assert_nothing_private_was_kept(system.data)
     assert_a_watcher_commands_nothing(system)
 
@@ -134,6 +95,20 @@ def assert_the_hands_were_seen(system: System) -> None:
     assert kinds >= {"connected", "keys", "previewed", "decided"}
     assert not any("planned" in body for body in bodies)
     assert len({msgspec.json.decode(body)["client"] for body in bodies}) == 1
+
+
+def assert_what_was_seen_can_be_forgotten(system: System) -> None:
+    """Assert that `genesis tilt forget` empties the table of what was seen of the trader."""
+
+    def seen() -> int:
+        (row,) = running.sql(system.data, f"SELECT count() FROM behaviour WHERE what != '{FORGOTTEN}'")
+        return int(row[0])
+
+    running.wait_for(seen, "the store to have what was seen", system.process)
+    words = ("tilt", "forget", "--yes", "--data", str(system.data))
+    said, errors = running.start(*words).communicate(timeout=60)
+    assert "leaves the store" in said, errors
+    running.wait_for(lambda: not seen(), "what was seen to be gone", system.process)
 
 
 def log_of(system: System) -> list[bytes]:

@@ -15,6 +15,7 @@ from genesis.operators.account.events import (
     Behaviour,
     CancelOrders,
     Flatten,
+    ForgetBehaviour,
     PlaceOrder,
     RequestOverride,
     Role,
@@ -26,9 +27,9 @@ from genesis.operators.account.events import (
     decode,
     encode,
 )
-from genesis.operators.account.outcomes import BehaviourRecord, ChildOrder, Decision, TiltStatus
+from genesis.operators.account.outcomes import FORGOTTEN, BehaviourRecord, ChildOrder, Decision, TiltStatus
 from genesis.operators.account.tier_gates import Tier
-from genesis.operators.tilt.interventions import CHECKLIST, JOURNAL_WORDS, REST_NS, Phase
+from genesis.operators.tilt.interventions import CHECKLIST, DEBT, JOURNAL_WORDS, REST_NS, Phase, Rest
 from tests.operators.account.lab import Lab, Venue, folded, of
 
 AGREED = (True,) * len(CHECKLIST)
@@ -266,6 +267,19 @@ def test_own_limits_hold_at_once_and_loosen_in_an_hour() -> None:
     assert lab.ask(AnswerChecklist(agreed=(True,))).code == "MALFORMED"
     assert lab.ask(AcceptBreak()).accepted
     assert lab.ask(AcceptBreak()).code == "TILT_BREAK"
+
+
+def test_forgetting_is_told_and_changes_nothing_that_protects() -> None:
+    lab = Lab()
+    lab.ask(buy("12"))
+    lab.account.tilt.rest = Rest(phase=Phase.RESTING, until_ns=lab.account.now_ns + REST_NS[-1], debt=DEBT)
+    before = lab.account.tilt.watch, lab.account.tilt.rest
+    begun = len(lab.outcomes)
+    assert lab.ask(ForgetBehaviour(before_ns=2**62)).accepted
+    (record,) = of(lab.outcomes[begun:], "behaviour", BehaviourRecord)
+    assert (record.what, record.value) == (FORGOTTEN, lab.account.now_ns / 1e9)
+    assert (lab.account.tilt.watch, lab.account.tilt.rest) == before
+    assert lab.ask(buy("12")).code == "TILT_LOCKOUT"
 
 
 def _day(lab: Lab, seed: int) -> None:
