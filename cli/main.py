@@ -53,11 +53,10 @@ MODULES = {
     "status": "status",
     "doctor": "doctor",
     "migrate": "migrate",
+    "keys": "keys",
+    "run": "processes",
 }
 """The module of each command: its function has the command's name, or it has an ``app`` of subcommands."""
-
-HIDDEN = "run"
-"""Runs one part of the system; for the supervisor and containers."""
 
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 
@@ -79,9 +78,9 @@ class Commands(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the signature is the library's
         """Return one command, or None when there is none of that name."""
-        if cmd_name not in (*MODULES, HIDDEN):
+        if cmd_name not in MODULES:
             return None
-        module = import_module(f"genesis.cli.{MODULES.get(cmd_name, 'processes')}")
+        module = import_module(f"genesis.cli.{MODULES[cmd_name]}")
         if hasattr(module, "app"):
             command = typer.main.get_command(module.app)
         else:

@@ -1,23 +1,48 @@
-"""`genesis run NAME`: one part of the system in this process, as the supervisor and containers start it."""
+"""`genesis run PART`: one part of the system in this process, as the supervisor and containers start it."""
 
 import typer
 
 from genesis.connectors import logs, settings
+from genesis.connectors.settings import Settings, SettingsError
+
+HELP = """Run one part of the system in this process, for containers; `genesis up` runs them all.
+
+GENESIS_* variables alone configure it; docs/settings.md lists them. A secret may be in a file: \
+GENESIS_LEDGER_URL_FILE=/run/secrets/ledger_url.
+
+Once it serves it prints a line with the word ready; with GENESIS_METRICS_PORT it answers /livez, \
+/readyz and /metrics. SIGTERM and Ctrl-C end it with status 0 after it has kept what it holds.
+
+Example: GENESIS_BROKER=kafka:9092 GENESIS_METRICS_PORT=9100 genesis run market
+"""
 
 app = typer.Typer(
-    help="Run one part of the system in this process, configured by GENESIS_* variables alone.",
+    help=HELP,
     no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _configured(part: str) -> Settings:
+    """Return the settings of this process, which logs under the name of its part from now on."""
+    configured = settings.read()
+    logs.configure(part, configured.log_level)
+    if not configured.broker and part != "dashboard":
+        raise SettingsError(
+            f"GENESIS_BROKER is empty, and {part} needs a broker: set it to Kafka's address, as kafka:9092, "
+            "or have `genesis up` run everything"
+        )
+    return configured
 
 
 @app.command()
 def feed() -> None:
     """Read the venue's streams into the tick topics.
 
-    Example: GENESIS_VENUE_URL=http://127.0.0.1:9000 GENESIS_BROKER=127.0.0.1:9092 genesis run feed
+    Example: GENESIS_VENUE=binance GENESIS_SYMBOLS=spot:BTCUSDT GENESIS_BROKER=kafka:9092 genesis run feed
     """
-    configured = settings.read()
-    logs.configure("feed", configured.log_level)
+    configured = _configured("feed")
     from genesis.connectors.feed.main import run
 
     raise typer.Exit(run(configured))
@@ -27,10 +52,9 @@ def feed() -> None:
 def market() -> None:
     """Compute signals from the tick topics: bars, liquidity, correlation, market state.
 
-    Example: GENESIS_BROKER=127.0.0.1:9092 GENESIS_WORKERS=2 genesis run market
+    Example: GENESIS_BROKER=kafka:9092 GENESIS_WORKERS=2 genesis run market
     """
-    configured = settings.read()
-    logs.configure("market", configured.log_level)
+    configured = _configured("market")
     from genesis.flows.market import main
 
     raise typer.Exit(main(configured))
@@ -40,10 +64,9 @@ def market() -> None:
 def store() -> None:
     """Write every topic to ClickHouse; without GENESIS_STORE_URL open the embedded store and serve it.
 
-    Example: GENESIS_BROKER=127.0.0.1:9092 GENESIS_STORE_URL=http://clickhouse:8123 genesis run store
+    Example: GENESIS_BROKER=kafka:9092 GENESIS_STORE_URL=http://clickhouse:8123 genesis run store
     """
-    configured = settings.read()
-    logs.configure("store", configured.log_level)
+    configured = _configured("store")
     from genesis.flows.archive import main
 
     raise typer.Exit(main(configured))
@@ -53,10 +76,9 @@ def store() -> None:
 def gateway() -> None:
     """Send child orders to the venue and publish what becomes of them.
 
-    Example: GENESIS_VENUE_URL=http://127.0.0.1:9000 GENESIS_BROKER=127.0.0.1:9092 genesis run gateway
+    Example: GENESIS_TRADING=paper GENESIS_BROKER=kafka:9092 GENESIS_KEYS=/run/keys genesis run gateway
     """
-    configured = settings.read()
-    logs.configure("gateway", configured.log_level)
+    configured = _configured("gateway")
     from genesis.connectors.gateway.main import run
 
     raise typer.Exit(run(configured))
@@ -68,8 +90,7 @@ def dashboard() -> None:
 
     Example: GENESIS_DATA=.genesis genesis run dashboard
     """
-    configured = settings.read()
-    logs.configure("dashboard", configured.log_level)
+    configured = _configured("dashboard")
     from genesis.tui.app import run
 
     raise typer.Exit(run(configured))
@@ -79,10 +100,9 @@ def dashboard() -> None:
 def account() -> None:
     """Decide on orders: fold the account's log into the ledger, and send what is decided.
 
-    Example: GENESIS_BROKER=127.0.0.1:9092 GENESIS_DATA=/var/lib/genesis genesis run account
+    Example: GENESIS_BROKER=kafka:9092 GENESIS_DATA=/var/lib/genesis genesis run account
     """
-    configured = settings.read()
-    logs.configure("account", configured.log_level)
+    configured = _configured("account")
     from genesis.flows.account import main
 
     raise typer.Exit(main(configured))
@@ -92,10 +112,9 @@ def account() -> None:
 def strategist() -> None:
     """Run the strategies that DATA/strategies.json wants; see `genesis strategy`.
 
-    Example: GENESIS_BROKER=127.0.0.1:9092 GENESIS_DATA=/var/lib/genesis genesis run strategist
+    Example: GENESIS_BROKER=kafka:9092 GENESIS_DATA=/var/lib/genesis genesis run strategist
     """
-    configured = settings.read()
-    logs.configure("strategist", configured.log_level)
+    configured = _configured("strategist")
     from genesis.connectors.strategist import main
 
     raise typer.Exit(main(configured))
@@ -105,10 +124,9 @@ def strategist() -> None:
 def ticker() -> None:
     """Append the market to the accounts' log, ten times a second of event time.
 
-    Example: GENESIS_BROKER=127.0.0.1:9092 genesis run ticker
+    Example: GENESIS_BROKER=kafka:9092 genesis run ticker
     """
-    configured = settings.read()
-    logs.configure("ticker", configured.log_level)
+    configured = _configured("ticker")
     from genesis.connectors.ticker import main
 
     raise typer.Exit(main(configured))

@@ -31,7 +31,12 @@ STOP_GRACE_S = 12.0
 TICK_S = 0.1
 """How often the supervisor looks at its children."""
 
-EXCHANGE_SECRETS = ("GENESIS_API_KEY", "GENESIS_API_SECRET")
+EXCHANGE_SECRETS = (
+    "GENESIS_API_KEY",
+    "GENESIS_API_KEY_FILE",
+    "GENESIS_API_SECRET",
+    "GENESIS_API_SECRET_FILE",
+)
 """Variables that are empty for every part but the gateway."""
 
 Notice = Callable[[str], None]

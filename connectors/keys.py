@@ -173,7 +173,9 @@ def _refuse_if_shared(path: Path) -> None:
     try:
         found = path.stat()
     except FileNotFoundError:
-        raise KeysError(f"there are no keys at {path}: `genesis up` makes them once") from None
+        raise KeysError(
+            f"there are no keys at {path}: `genesis keys` makes them once, and `genesis up` does too"
+        ) from None
     except OSError as error:
         raise KeysError(f"the keys at {path} cannot be reached: {(error.strerror or '').lower()}") from None
     mounted = found.st_uid == 0 != os.getuid()

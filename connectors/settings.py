@@ -1,7 +1,8 @@
 """Settings: everything that can be configured, read once from ``GENESIS_*`` variables.
 
 A variable that is not a setting is an error: a misspelt one would otherwise be ignored.
-Durations carry their unit in the name. Secrets never appear in ``repr``.
+Durations carry their unit in the name. Secrets never appear in ``repr``. Each may be in a file instead, which
+the variable with ``_FILE`` behind its name names: ``GENESIS_LEDGER_URL_FILE=/run/secrets/ledger_url``.
 """
 
 import os
@@ -9,10 +10,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, PrivateAttr, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "GENESIS_"
+
+IN_FILE = "_FILE"
+"""Behind the name of a secret: the variable that names the file where it is."""
+
+SECRET_BYTES_MAX = 65_536
+"""Nothing larger is taken for a secret."""
 
 
 class SettingsError(ValueError):
@@ -135,11 +142,27 @@ class Settings(BaseSettings):
         "info", description="debug, info, warning or error", pattern="^(debug|info|warning|error)$"
     )
 
+    _files: dict[str, str] = PrivateAttr(default_factory=dict)
+    """Files that secrets were read from, by the secret's field."""
+
     @property
     def half_lives_ns(self) -> tuple[int, ...]:
         """Half-lives in ns, ascending; 0 stands for equal weights."""
         parts = [part.strip() for part in self.half_lives_s.split(",")]
         return tuple(sorted({0 if part == "equal" else round(float(part) * 1e9) for part in parts}))
+
+
+SECRETS = tuple(name for name, field in Settings.model_fields.items() if field.annotation is SecretStr)
+"""Fields that nobody is shown, and that a file may hold."""
+
+
+def variable(name: str, *, in_file: bool = False) -> str:
+    """Return the variable of a field, or the one that names its file.
+
+    >>> variable("ledger_url"), variable("ledger_url", in_file=True)
+    ('GENESIS_LEDGER_URL', 'GENESIS_LEDGER_URL_FILE')
+    """
+    return PREFIX + name.upper() + (IN_FILE if in_file else "")
 
 
 def read(**overrides: object) -> Settings:
@@ -148,30 +171,65 @@ def read(**overrides: object) -> Settings:
     Raises
     ------
     SettingsError
-        For an unknown ``GENESIS_*`` variable or a value outside its range.
+        For an unknown ``GENESIS_*`` variable, a value outside its range, or a secret's file that cannot be
+        used.
     """
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    known = {variable(name) for name in Settings.model_fields}
+    known |= {variable(name, in_file=True) for name in SECRETS}
     for name in sorted(os.environ):
         if name.startswith(PREFIX) and name not in known:
             raise SettingsError(
                 f"{name} is not a setting of GENESIS; see `genesis doctor --settings` for all of them"
             )
+    files = {
+        name: os.environ[variable(name, in_file=True)]
+        for name in SECRETS
+        if name not in overrides and os.environ.get(variable(name, in_file=True))
+    }
+    given = {name: _secret(name, path) for name, path in files.items()} | overrides
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]
+        found = Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
-        name = PREFIX + str(first["loc"][0]).upper() if first["loc"] else "settings"
-        field = Settings.model_fields.get(str(first["loc"][0])) if first["loc"] else None
-        is_secret = field is not None and field.annotation is SecretStr
-        shown = "" if is_secret else f", was {first['input']!r}"
-        raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}{shown}") from None
+        field = str(first["loc"][0]) if first["loc"] else ""
+        shown = "" if field in SECRETS else f", was {first['input']!r}"
+        raise SettingsError(
+            f"{variable(field) if field else 'settings'}: {first['msg'].removeprefix('Value error, ')}{shown}"
+        ) from None
+    found._files.update(files)  # noqa: SLF001 - of the class above
+    return found
+
+
+def _secret(name: str, path: str) -> str:
+    """Return what a secret's file holds, without the end of its last line."""
+    called = variable(name, in_file=True)
+    if os.environ.get(variable(name)):
+        raise SettingsError(f"{variable(name)} and {called} are both set: keep one of them, best the file")
+    try:
+        with Path(path).open("rb") as file:
+            body = file.read(SECRET_BYTES_MAX + 1)
+        text = body.decode().rstrip("\r\n")
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise SettingsError(
+            f"{called}: the secret {path} cannot be read ({why}). Put it there, or name another file"
+        ) from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{called}: {path} is not text, so it is not this secret") from None
+    if not text or len(body) > SECRET_BYTES_MAX:
+        size = "empty" if not text else f"larger than {SECRET_BYTES_MAX} bytes"
+        raise SettingsError(f"{called}: {path} is {size}, so it is not this secret. Put it there again")
+    return text
 
 
 def to_environment(settings: Settings) -> dict[str, str]:
-    """Return ``settings`` as the variables that a child process reads."""
+    """Return ``settings`` as the variables that a child process reads; a secret in a file stays there."""
     variables = {}
     for name in Settings.model_fields:
         value = getattr(settings, name)
         text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        variables[PREFIX + name.upper()] = text
+        path = settings._files.get(name, "")  # noqa: SLF001 - of the class above
+        variables[variable(name)] = "" if path else text
+        if name in SECRETS:
+            variables[variable(name, in_file=True)] = path
     return variables

@@ -357,7 +357,7 @@ def main(settings: Settings) -> int:
         raise SettingsError("GENESIS_BROKER is empty: the strategist needs the address of a broker")
     stopping = process.stop_on_signals()
     probes.serve(settings, "strategist")
-    ring = keys.open_keys(settings).only(Role.STRATEGY)
+    ring = keys.open_keys(settings, Role.STRATEGY)
     ensure_topics(settings.broker, settings.shards)
     told_in(settings.data).unlink(missing_ok=True)
     strategist = Strategist(settings, ring[Role.STRATEGY])

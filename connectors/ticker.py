@@ -144,7 +144,7 @@ def main(settings: Settings) -> int:
         raise SettingsError("GENESIS_BROKER is empty: the ticker needs the address of a broker")
     stopping = process.stop_on_signals()
     probes.serve(settings, "ticker")
-    ring = keys.open_keys(settings).only(Role.TICKER)
+    ring = keys.open_keys(settings, Role.TICKER)
     ensure_topics(settings.broker, settings.shards)
     ticker = Ticker(settings, ring[Role.TICKER])
     process.announce_ready()

@@ -81,13 +81,14 @@ def dependencies_page() -> str:
 
 def settings_page() -> str:
     """Return docs/settings.md: every setting with its default and meaning."""
-    from genesis.connectors.settings import PREFIX, Settings
+    from genesis.connectors.settings import SECRETS, Settings, variable
 
     rows = []
     for name, field in Settings.model_fields.items():
-        default = "" if name == "store_password" else str(field.default)
+        default = "" if name in SECRETS else str(field.default)
+        file = f"; may be in the file that `{variable(name, in_file=True)}` names" if name in SECRETS else ""
         rows.append(
-            f"| `{PREFIX}{name.upper()}` | {f'`{default}`' if default else 'empty'} | {field.description} |\n"
+            f"| `{variable(name)}` | {f'`{default}`' if default else 'empty'} | {field.description}{file} |\n"
         )
     return (
         "# Settings\n\n"

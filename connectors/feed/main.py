@@ -14,7 +14,7 @@ from genesis.connectors.feed.health import Reporter
 from genesis.connectors.feed.venue import FeedError, Offer, VenueAdapter
 from genesis.connectors.feed.warm import compile_kernels
 from genesis.connectors.feed.websocket import new_session
-from genesis.connectors.kafka import FrameProducer
+from genesis.connectors.kafka import FrameProducer, ensure_topics
 from genesis.connectors.process import announce_ready, warm_up
 from genesis.connectors.settings import Settings
 from genesis.operators.records import Market
@@ -172,7 +172,14 @@ async def work(settings: Settings) -> int:
 
 
 def run(settings: Settings) -> int:
-    """Run the feed in this process and return its exit status."""
+    """Run the feed in this process and return its exit status.
+
+    Raises
+    ------
+    BrokerUnreachable
+        When the broker does not answer at the start; later it is waited for.
+    """
     warm_up(compile_kernels)
     probes.serve(settings, "feed")
+    ensure_topics(settings.broker, settings.shards)
     return asyncio.run(work(settings))

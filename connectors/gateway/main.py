@@ -18,7 +18,7 @@ from genesis.connectors.gateway.gateway import Gateway
 from genesis.connectors.gateway.paper import PaperVenue
 from genesis.connectors.gateway.tracker import Phase
 from genesis.connectors.gateway.venues import TradingVenue
-from genesis.connectors.kafka import BrokerUnreachable, FrameConsumer, FrameProducer, Message, QueueFull
+from genesis.connectors.kafka import BrokerUnreachable, FrameConsumer, FrameProducer, Log, Message, QueueFull
 from genesis.connectors.keys import KeyRing, open_keys
 from genesis.connectors.ledger import Ledger, LedgerError, open_ledger
 from genesis.connectors.ledger.errors import FenceLost
@@ -187,6 +187,10 @@ def run(settings: Settings) -> int:
     probes.serve(settings, "gateway")
     keys = open_keys(settings, "gateway", "permit", "ticker")
     ledger = open_ledger(settings)
+    try:
+        Log(settings.broker, "gateway").names()
+    except BrokerUnreachable as error:  # the kill switch needs no broker, so this one starts without
+        log.warning("no orders come in until the broker answers", reason=str(error))
     try:
         asyncio.run(_run(settings, venue, keys, ledger))
     finally:

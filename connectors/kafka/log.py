@@ -19,6 +19,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from genesis.connectors.settings import SettingsError
 from genesis.operators import topics
 from genesis.operators.topics import Topic
 
@@ -82,7 +83,8 @@ class Log:
             return set(self._admin.list_topics(timeout=timeout_s).topics)
         except KafkaException as error:
             raise BrokerUnreachable(
-                f"no answer from the broker at {self.bootstrap}: {error.args[0].str()}"
+                f"no answer from the broker at {self.bootstrap}: {error.args[0].str()}. "
+                "Start it, or set GENESIS_BROKER to where it is"
             ) from None
 
     def generations(
@@ -165,7 +167,7 @@ def ensure_topics(bootstrap: str, shards: int, *, timeout_s: float = 30.0) -> No
     ------
     BrokerUnreachable
         When the broker does not answer within ``timeout_s``.
-    ValueError
+    SettingsError
         When a topic exists with another number of partitions than ``shards``.
     """
     log = Log(bootstrap, "setup")
@@ -183,7 +185,7 @@ def _check_partitions(log: Log, existing: dict[str, list[int]], shards: int) -> 
     ):
         have, want = len(found[name_at(topic, generation)].partitions), shards if topic.sharded else 1
         if have != want:
-            raise ValueError(
+            raise SettingsError(
                 f"topic {name_at(topic, generation)} has {have} partitions, but GENESIS_SHARDS asks for "
                 f"{want}: set GENESIS_SHARDS to what is there, or start with empty topics"
             )

@@ -99,16 +99,13 @@ def test_a_data_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     refused(run("up", "--headless", "--data", str(tmp_path / "file" / "data")), "--data")
 
 
-def test_a_broker_that_does_not_answer_is_said_to_be_unreachable(tmp_path: Path) -> None:
-    refused(run("up", "--headless", "--data", str(tmp_path), broker="127.0.0.1:1"), "127.0.0.1:1")
-
-
 def test_sql_that_is_not_sql_is_refused_in_the_stores_words(tmp_path: Path) -> None:
     refused(run("sql", "SELEC 1", "--data", str(tmp_path)))
 
 
 def test_every_command_has_examples_in_its_help() -> None:
-    for command in ("up", "replay", "tui", "venue", "record", "sql", "topics", "correlation", "doctor"):
+    plain = ("up", "replay", "tui", "venue", "record", "sql", "topics", "correlation", "doctor", "keys")
+    for command in (*plain, "run"):
         result = run(command, "--help")
         assert result.returncode == 0, command
         assert "xample" in result.stdout, command

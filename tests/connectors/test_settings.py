@@ -1,5 +1,7 @@
 """Settings come from the environment alone; what is not a setting, or not a value, is refused."""
 
+from pathlib import Path
+
 import pytest
 
 from genesis.connectors import settings
@@ -48,3 +50,46 @@ def test_half_lives_are_sorted_nanoseconds_with_zero_for_equal_weights() -> None
 
 def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "s3cret" not in repr(settings.read(store_password="s3cret"))
+
+
+@pytest.mark.parametrize("name", settings.SECRETS)
+def test_a_secret_may_be_in_a_file_and_a_child_reads_it_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "secret"
+    path.write_text("s3cret of two words\n")
+    monkeypatch.setenv(settings.variable(name, in_file=True), str(path))
+    first = settings.read()
+    assert getattr(first, name).get_secret_value() == "s3cret of two words"
+    given = settings.to_environment(first.model_copy(update={"shards": 3}))
+    assert "s3cret" not in f"{given} {first!r}"
+    for variable, value in given.items():
+        monkeypatch.setenv(variable, value)
+    assert settings.read() == first.model_copy(update={"shards": 3})
+
+
+def test_a_secret_in_two_places_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("one")
+    monkeypatch.setenv("GENESIS_API_SECRET", "another")
+    monkeypatch.setenv("GENESIS_API_SECRET_FILE", str(path))
+    with pytest.raises(SettingsError, match="are both set") as caught:
+        settings.read()
+    assert "another" not in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [b"", b"\n", b"\xff\xfe", b"x" * 70_000])
+def test_a_file_that_holds_no_secret_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: bytes
+) -> None:
+    path = tmp_path / "secret"
+    path.write_bytes(body)
+    monkeypatch.setenv("GENESIS_STORE_PASSWORD_FILE", str(path))
+    with pytest.raises(SettingsError, match="GENESIS_STORE_PASSWORD_FILE"):
+        settings.read()
+
+
+def test_only_a_secret_may_be_in_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENESIS_SHARDS_FILE", "shards")
+    with pytest.raises(SettingsError, match="GENESIS_SHARDS_FILE is not a setting"):
+        settings.read()
