@@ -10,12 +10,12 @@ PY := .venv/bin/python
 ARGS ?=
 # Packages of which the type checker sees a linked copy, because it cannot follow an editable install
 FOLDERS := cli connectors flows operators tui
-SOURCES := $(wildcard $(FOLDERS) tests benchmarks docs)
+SOURCES := $(wildcard $(FOLDERS) tests benchmarks docs docker)
 
 COMPILE := $(PY) -m uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--python-version 3.11 --fork-strategy fewest --custom-compile-command 'make lock'
 
-.PHONY: help up test check drill bench docs lock package clean
+.PHONY: help up test check drill bench docs lock package image sbom clean
 
 help: ## List the targets
 	@echo 'GENESIS. Targets, each of which sets up what it needs:'
@@ -63,6 +63,14 @@ package: .venv/.dev ## Build dist/*.tar.gz, and from it dist/*.whl
 	@$(PY) -m pip wheel --quiet --no-deps --no-build-isolation --no-index --wheel-dir dist dist/*.tar.gz
 	@rm -rf *.egg-info
 	@ls dist
+
+image: .venv/.dev ## Build the images genesis/cluster:dev and genesis/embedded:dev (ARGS=cluster for one)
+	@.ci/image $(ARGS)
+
+sbom: .venv/.dev ## Write the bill of materials, CycloneDX, to build/sbom.cdx.json
+	@mkdir -p build
+	@$(PY) docker/sbom.py --lock requirements.lock >build/sbom.cdx.json
+	@echo build/sbom.cdx.json
 
 clean: ## Remove everything that make made, .venv too; the data folder .genesis stays
 	@rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

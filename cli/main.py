@@ -55,6 +55,7 @@ MODULES = {
     "migrate": "migrate",
     "keys": "keys",
     "run": "processes",
+    "healthcheck": "healthcheck",
 }
 """The module of each command: its function has the command's name, or it has an ``app`` of subcommands."""
 
