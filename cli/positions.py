@@ -34,7 +34,17 @@ def positions(
     if not found:
         typer.echo(f"Account {settings.account} holds no position.")
         return
-    columns = ("symbol", ">quantity", ">average cost", ">mark", ">unrealised", ">realised", ">stop", "as of")
+    columns = (
+        "symbol",
+        ">quantity",
+        ">average cost",
+        ">mark",
+        ">unrealised",
+        ">realised",
+        ">stop",
+        "stop rests",
+        "as of",
+    )
     shown = books.table(*columns)
     for each in found:
         shown.add_row(
@@ -45,6 +55,7 @@ def positions(
             books.money(each.unrealised),
             books.money(each.realised),
             books.plain(each.stop_price),
+            ("at the venue" if each.stop_rests else "here") if each.stop_price else "",
             books.moment(each.event_ns),
         )
     books.console().print(shown)

@@ -212,6 +212,10 @@ class Desk:
         """Return the orders that may be in the venue's book."""
         return self.tracker.in_phase(Phase.OPEN, Phase.SENT, Phase.UNKNOWN)
 
+    def unattended(self) -> list[Tracked]:
+        """Return those that must not wait while nobody watches: all but stop-losses, which protect then."""
+        return [each for each in self.working() if not each.order.stop_price]
+
 
 def described(order: ChildOrder) -> dict[str, object]:
     """Return what the log says of an order: all but its permit."""

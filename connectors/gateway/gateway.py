@@ -205,16 +205,17 @@ class Gateway:
         desk = self.desk
         clock_gone = desk.clock.is_known and desk.clock.silent_ns() > DEADMAN_S * 1e9
         venue_gone = self._gone_s is not None and desk.now_s() - self._gone_s > DEADMAN_S
-        if (clock_gone or venue_gone) and not self._must_cancel and desk.working():
+        if (clock_gone or venue_gone) and not self._must_cancel and desk.unattended():
             self._must_cancel = True
             what = "the account's clock" if clock_gone else "the venue"
             desk.link(
                 connected=self._gone_s is None,
-                detail=f"dead-man's switch: {what} is gone for {DEADMAN_S:.0f} s, open orders are cancelled",
+                detail=f"dead-man's switch: {what} is gone for {DEADMAN_S:.0f} s, open orders are cancelled, "
+                "stop-losses are not",
             )
 
     async def _cancel_all(self) -> None:
-        """Cancel every order that may be open."""
-        for tracked in self.desk.working():
+        """Cancel every order that may be open and is no stop-loss."""
+        for tracked in self.desk.unattended():
             await self.sender.cancel(tracked)
         self._must_cancel = False

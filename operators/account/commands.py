@@ -8,7 +8,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from genesis.operators.account import composure, execution, figures, performance, risk
+from genesis.operators.account import composure, execution, figures, guarding, performance, risk
 from genesis.operators.account.desk import SIDES, Desk, Refused, promised
 from genesis.operators.account.events import (
     AcceptBreak,
@@ -130,7 +130,8 @@ def place(desk: Desk, event: AccountEvent, order: PlaceOrder) -> None:
         {"qty": float(qty), "notional": float(ask.notional), "slices": slices, "mid_price": float(view.mid)},
         working.parent_id,
     )
-    wishes = execution.on_market(working, rules, view, ZERO, account.now_ns)
+    waits = side == SELL and guarding.is_in_the_way(account, rules.symbol)
+    wishes = [] if waits else execution.on_market(working, rules, view, ZERO, account.now_ns)
     desk.carry_out(working, wishes)
     if not wishes:
         desk.tell_parent(working)
@@ -254,6 +255,8 @@ def set_stop(desk: Desk, event: AccountEvent, command: SetStop) -> None:
     if not ZERO < price < view.bid:
         raise Refused("STOP_PRICE", "A stop-loss lies below the market. `flatten` sells at once.")
     account.stops[command.symbol] = price
+    if command.symbol in account.guards:
+        account.guards[command.symbol].retry_ns = 0
     desk.tell_position(command.symbol)
     desk.decide(
         event.kind, "OK", f"The stop of {command.symbol} is at {price:f}.", {"stop_price": float(price)}

@@ -17,7 +17,7 @@ from genesis.operators.account.events import AccountEvent
 from genesis.operators.account.money import ZERO, on_grid, text
 from genesis.operators.account.outcomes import ChildOrder, Decision, ParentOrder, PositionStatus
 from genesis.operators.account.signing import Keys
-from genesis.operators.account.state import BUY, CHILDREN_MAX, Account, Child, Working
+from genesis.operators.account.state import BUY, CHILDREN_MAX, SELL, Account, Child, Working
 from genesis.operators.account.tiers import name_of
 from genesis.operators.slicing.orders import EventKind
 
@@ -128,16 +128,39 @@ class Desk:
             decided_ns=account.now_ns,
         )
         working.open_child = child.client_order_id
-        account.children[child.client_order_id] = child
-        account.sends_ns.append(account.now_ns)
-        self._forget_children()
-        self._order("send", child, wish.time_in_force)
+        self._keep(child, wish.time_in_force)
+
+    def guard(self, symbol: str, qty: Decimal, stop_price: Decimal, limit_price: Decimal) -> Child:
+        """Send a stop-loss that rests at the venue; it belongs to no parent order."""
+        account = self.account
+        parent_id = f"{self.event_id}.{symbol}.stop"
+        digest = blake2b(f"{account.account_id}\n{parent_id}".encode(), digest_size=11)
+        child = Child(
+            client_order_id=f"g{digest.hexdigest()}-1",
+            parent_id=parent_id,
+            number=1,
+            symbol=symbol,
+            side=SELL,
+            qty=qty,
+            limit_price=limit_price,
+            decided_ns=account.now_ns,
+            stop_price=stop_price,
+        )
+        self._keep(child, "gtc")
+        return child
 
     def cancel(self, child: Child) -> None:
         """Ask for a child to be cancelled, once."""
         if child.is_open and not child.cancel_asked:
             child.cancel_asked = True
             self._order("cancel", child, "")
+
+    def _keep(self, child: Child, time_in_force: str) -> None:
+        account = self.account
+        account.children[child.client_order_id] = child
+        account.sends_ns.append(account.now_ns)
+        self._forget_children()
+        self._order("send", child, time_in_force)
 
     def _order(self, action: str, child: Child, time_in_force: str) -> None:
         account = self.account
@@ -150,11 +173,11 @@ class Desk:
             parent_id=child.parent_id,
             symbol=child.symbol,
             side=SIDES[child.side],
-            order_type="limit",
+            order_type="stop_loss_limit" if child.stop_price else "limit",
             time_in_force=time_in_force,
             qty=text(child.qty),
             limit_price=text(child.limit_price),
-            stop_price="",
+            stop_price=text(child.stop_price) if child.stop_price else "",
             tier=name_of(account.standing.tier),
             ledger_head=account.head_hash,
             expires_ns=account.now_ns + PERMIT_NS,
@@ -240,6 +263,7 @@ class Desk:
                 mark_price=text(mark) if mark is not None else "",
                 unrealised=text(money_of.unrealised(position, mark)) if mark is not None else "",
                 stop_price=text(stop) if stop is not None else "",
+                stop_rests=symbol in account.guards and bool(account.guards[symbol].child),
             ),
         )
 

@@ -9,7 +9,16 @@ from collections.abc import Iterable
 
 import msgspec
 
-from genesis.operators.account import commands, composure, figures, market, reports, signing, tilting
+from genesis.operators.account import (
+    commands,
+    composure,
+    figures,
+    guarding,
+    market,
+    reports,
+    signing,
+    tilting,
+)
 from genesis.operators.account.desk import Desk, FoldKeys, Outcome
 from genesis.operators.account.events import (
     AccountEvent,
@@ -74,6 +83,7 @@ def _take(desk: Desk, event: AccountEvent) -> None:
         tilting.after(desk, event, body, was)
     elif _is_new(desk, event):
         _carry_out(desk, event, body)
+    guarding.follow(desk)
 
 
 def _carry_out(

@@ -6,13 +6,13 @@ is over, the mode follows the limits, stops are watched, then every order at wor
 
 from decimal import Decimal
 
-from genesis.operators.account import commands, composure, execution, figures, tilting
+from genesis.operators.account import commands, composure, execution, figures, guarding, tilting
 from genesis.operators.account.desk import Desk
 from genesis.operators.account.events import AccountEvent, Listings, Mark, MarketRecord, pair_of
 from genesis.operators.account.money import ZERO, AmountError, amount, positive
 from genesis.operators.account.outcomes import AccountStatus
 from genesis.operators.account.risk import SENDS_NS, STALE_NS
-from genesis.operators.account.state import BUY, SYMBOLS_MAX, Rules, View
+from genesis.operators.account.state import BUY, SELL, SYMBOLS_MAX, Rules, View, Working
 from genesis.operators.account.tiers import name_of
 
 STATUS_EVERY_NS = 10**9
@@ -108,7 +108,9 @@ def _watch_stops(desk: Desk) -> None:
             continue
         view = account.views.get(symbol)
         fresh = view is not None and view.is_two_sided and account.now_ns - view.quoted_ns <= STALE_NS
-        if view is None or not fresh or view.stale or view.bid > price or symbol in account.closing:
+        if view is None or not fresh or view.stale or symbol in account.closing:
+            continue
+        if view.bid > price or guarding.is_acting(account, symbol):
             continue
         account.closing[symbol] = desk.event_id
         for working in [each for each in account.working.values() if each.symbol == symbol]:
@@ -117,17 +119,17 @@ def _watch_stops(desk: Desk) -> None:
         desk.decide(
             "stop_loss",
             "OK",
-            f"{symbol} reached its stop at {price:f}; the position is being sold, as planned.",
+            guarding.sold_sentence(symbol, price),
             {"stop_price": float(price), "bid": float(view.bid)},
         )
 
 
 def _close(desk: Desk) -> None:
-    """Sell what is to be closed, once nothing else of that symbol is at work."""
+    """Sell what is to be closed, once nothing else of that symbol is at work or rests."""
     account = desk.account
     for symbol, cause in list(account.closing.items()):
         view = account.views.get(symbol)
-        if any(each.symbol == symbol for each in account.working.values()):
+        if guarding.rests(account, symbol) or any(each.symbol == symbol for each in account.working.values()):
             continue
         if view is None or symbol not in account.rules:
             del account.closing[symbol]
@@ -140,18 +142,32 @@ def _close(desk: Desk) -> None:
 
 def _work(desk: Desk, traded: dict[str, Decimal]) -> None:
     """Tell every order at work of its market; without a fresh one it waits, and so do all while blind."""
+    for working in list(desk.account.working.values()):
+        work(desk, working, traded.get(working.symbol, ZERO))
+
+
+def free(desk: Desk, symbol: str) -> None:
+    """Let the sales go on that a stop at the venue was in the way of."""
+    for working in list(desk.account.working.values()):
+        if working.symbol == symbol and working.side == SELL and not working.open_child:
+            work(desk, working, ZERO)
+
+
+def work(desk: Desk, working: Working, traded_qty: Decimal) -> None:
+    """Tell an order at work of its market, and carry out what it wants."""
     account = desk.account
-    for working in list(account.working.values()):
-        rules, view = account.rules[working.symbol], account.views[working.symbol]
-        fresh = not view.stale and account.now_ns - view.quoted_ns <= STALE_NS
-        can = account.connected and (account.mode != "halted" or working.strategy == commands.CLOSING)
-        if working.side == BUY and account.mode == "reducing":
-            can = False
-        seen = view if fresh and can else View(ZERO, ZERO, ZERO, ZERO, view.state, True, view.quoted_ns)
-        wishes = execution.on_market(working, rules, seen, traded.get(working.symbol, ZERO), account.now_ns)
-        if not working.order and not (fresh and can):
-            wishes = []
-        desk.carry_out(working, wishes)
+    rules, view = account.rules[working.symbol], account.views[working.symbol]
+    fresh = not view.stale and account.now_ns - view.quoted_ns <= STALE_NS
+    can = account.connected and (account.mode != "halted" or working.strategy == commands.CLOSING)
+    if working.side == BUY and account.mode == "reducing":
+        can = False
+    if working.side == SELL and guarding.is_in_the_way(account, working.symbol):
+        can = False
+    seen = view if fresh and can else View(ZERO, ZERO, ZERO, ZERO, view.state, True, view.quoted_ns)
+    wishes = execution.on_market(working, rules, seen, traded_qty, account.now_ns)
+    if not working.order and not (fresh and can):
+        wishes = []
+    desk.carry_out(working, wishes)
 
 
 def tell_status(desk: Desk) -> None:

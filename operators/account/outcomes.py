@@ -109,6 +109,7 @@ class PositionStatus(msgspec.Struct, frozen=True, kw_only=True):
     mark_price: Annotated[str, Meta(description="mid, decimal text; empty when there is none")]
     unrealised: Annotated[str, Meta(description="against the mark, quote asset, decimal text; empty as well")]
     stop_price: Annotated[str, Meta(description="stop-loss, decimal text; empty for none")]
+    stop_rests: Annotated[bool, Meta(description="whether the stop-loss rests at the venue")] = False
 
 
 class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):

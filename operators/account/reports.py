@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from genesis.operators.account import execution, figures, performance, portfolio, settlement
+from genesis.operators.account import execution, figures, guarding, market, performance, portfolio, settlement
 from genesis.operators.account.commands import CLOSING
 from genesis.operators.account.desk import SIDES, Desk
 from genesis.operators.account.events import Execution, PermitRefused, VenueBalances, VenueLink
@@ -27,6 +27,11 @@ def on_execution(desk: Desk, report: Execution) -> None:
     over = report.status in execution.TERMINAL and child.is_open
     if over:
         child.is_open = False
+    if child.stop_price:
+        guarding.on_report(desk, child, report, qty)
+        if over:
+            market.free(desk, child.symbol)
+        return
     if working is None or not (qty or over):
         return
     wishes = execution.on_report(working, account.rules[working.symbol], child, report, qty)
@@ -137,7 +142,7 @@ def on_balances(desk: Desk, report: VenueBalances) -> None:
     more = settlement.difference(account.portfolio, totals)
     if account.is_open and not more:
         return
-    if account.is_open and any(child.is_open for child in account.children.values()):
+    if account.is_open and any(_may_explain(account, child, more) for child in account.children.values()):
         return  # a trade may be on its way; the next reconciliation tells
     prices = figures.prices(account)
     value = settlement.settle(account.portfolio, more, prices, account.now_ns)
@@ -146,6 +151,12 @@ def on_balances(desk: Desk, report: VenueBalances) -> None:
     what = "Balances differed from the books and were taken over" if was_open else "The account is open"
     names = ", ".join(f"{text(qty)} {asset}" for asset, qty in more.items())
     desk.decide("venue_balances", "OK", f"{what}: {names or 'nothing'}.", {"value": float(value)})
+
+
+def _may_explain(account: Account, child: Child, more: dict[str, Decimal]) -> bool:
+    """Say whether a trade of an open child may be behind a difference; a stop's changes its base asset."""
+    rules = account.rules.get(child.symbol)
+    return child.is_open and (not child.stop_price or rules is None or rules.base in more)
 
 
 def on_permit_refused(desk: Desk, report: PermitRefused) -> None:

@@ -93,6 +93,7 @@ class Child(msgspec.Struct):
     filled: Decimal = ZERO
     is_open: bool = True
     cancel_asked: bool = False
+    stop_price: Decimal = ZERO  # of a stop-loss that rests at the venue; 0 for others
 
 
 class Working(msgspec.Struct):
@@ -131,6 +132,15 @@ class Working(msgspec.Struct):
     def left(self) -> Decimal:
         """What is not filled."""
         return self.qty - self.filled
+
+
+class Guard(msgspec.Struct):
+    """The stop-loss of one symbol, as it rests at the venue."""
+
+    child: str = ""  # client order id of the open order; empty while none rests
+    reached_ns: int = 0  # when the market came to it; 0 not yet
+    retry_ns: int = 0  # the venue did not take the last one; none is placed before then
+    told: bool = False  # that it sells
 
 
 class Override(msgspec.Struct):
@@ -185,6 +195,7 @@ class Account(msgspec.Struct):
     working: dict[str, Working] = {}
     children: dict[str, Child] = {}
     stops: dict[str, Decimal] = {}  # price by symbol
+    guards: dict[str, Guard] = {}  # by symbol: what of the stops rests at the venue
     closing: dict[str, str] = {}  # symbols to be sold altogether, with the event that asked for it
     seen: dict[str, int] = {}  # role and id of commands and reports with their times, oldest first
     seen_floor_ns: dict[str, int] = {}  # newest time of what is forgotten, by role

@@ -80,6 +80,7 @@ def before(desk: Desk, body: Body) -> Before:
         opened_ns = position.opened_ns if position is not None else 0
         if isinstance(body, Execution):
             child = account.children.get(body.client_order_id)
+            is_stop = child is not None and child.stop_price > ZERO
             working = account.working.get(child.parent_id) if child is not None else None
             if working is not None:
                 is_stop = working.cause in account.tilt.stop_causes

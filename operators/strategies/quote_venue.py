@@ -2,7 +2,8 @@
 
 Assumed, and said in every report: an order reaches the venue one record (100 ms) after it was decided;
 it takes what is shown at the best price, no deeper, and that once until a new quote comes; what waits in
-the book fills when the other side comes to its price; the fee is 0.1 % of what is received. Our orders do
+the book fills when the other side comes to its price; a stop-loss goes to the book when the best bid comes to
+it, and takes what is shown then; the fee is 0.1 % of what is received. Our orders do
 not move the market. An order without a good permit is not taken.
 """
 
@@ -44,6 +45,7 @@ class QuoteVenue:
         self._matchers: dict[str, Matcher] = {}
         self._waiting: list[ChildOrder] = []
         self._resting: dict[str, _Placed] = {}
+        self._stops: dict[str, _Placed] = {}
         self._orders = self._trades = 0
 
     def submit(self, order: ChildOrder) -> None:
@@ -79,6 +81,11 @@ class QuoteVenue:
                 for match in matcher.on_level(side, level.price, level.qty):
                     placed = by_number[match.maker or 0]
                     reports.append(self._filled(placed, match, event_ns, is_maker=True))
+        for name, placed in list(self._stops.items()):
+            reached = ZERO < Decimal(mark.bid) <= Decimal(placed.order.stop_price)
+            if placed.order.symbol == mark.symbol and reached and not mark.stale:
+                del self._stops[name]
+                reports += self._take(placed, event_ns)
         return reports
 
     def _levels(self, mark: Mark, side: Side) -> list[Level]:
@@ -92,6 +99,14 @@ class QuoteVenue:
         if not signing.is_permitted(self._key, order) or order.expires_ns < event_ns:
             return [self._said(placed, "rejected", event_ns)]
         reports = [self._said(placed, "new", event_ns)]
+        if order.order_type == "stop_loss_limit":
+            self._stops[order.client_order_id] = placed
+            return reports
+        return reports + self._take(placed, event_ns)
+
+    def _take(self, placed: _Placed, event_ns: int) -> list[Execution]:
+        """Take what is shown; let the rest wait in the book, or expire."""
+        order, reports = placed.order, []
         side, limit = Side(order.side.upper()), Decimal(order.limit_price)
         levels = self._levels(self._marks[order.symbol], side.opposite)
         matcher = self._matcher(order.symbol)
@@ -108,6 +123,9 @@ class QuoteVenue:
         return reports
 
     def _cancel(self, order: ChildOrder, event_ns: int) -> list[Execution]:
+        stop = self._stops.pop(order.client_order_id, None)
+        if stop is not None:
+            return [self._said(stop, "canceled", event_ns)]
         placed = self._resting.pop(order.client_order_id, None)
         if placed is None:
             return []

@@ -36,6 +36,7 @@ from genesis.operators.account.events import (
     PlaceOrder,
     Role,
     SetMode,
+    SetStop,
     VenueBalances,
 )
 from genesis.operators.account.outcomes import AccountStatus, ChildOrder, Decision
@@ -118,7 +119,7 @@ class System:
             return account.is_open and account.connected and fresh and not paused
         return False
 
-    def ask(self, command: PlaceOrder | Flatten, command_id: str = "") -> Decision:
+    def ask(self, command: PlaceOrder | Flatten | SetStop, command_id: str = "") -> Decision:
         """Send a command until it is decided; a system whose parts die takes a while."""
         key = keys.open_keys(self.settings, Role.TRADER)[Role.TRADER]
         commander = Commander(self.settings, key)
@@ -195,6 +196,37 @@ def test_whatever_is_killed_no_order_is_lost_or_doubled(system: System) -> None:
         orders = [json.loads(body)["parent_id"] for body in ledger.latest("main", "parent_orders")]
     for command_id, decision in decided.items():
         assert not decision.accepted or command_id in orders
+
+
+def resting_stops(system: System) -> list[tuple[str, str]]:
+    """Return stop price and quantity of the stop-losses that the venue has."""
+    with system.ledger() as ledger:
+        orders = [each for each in ledger.recorded_orders("main", 10_000) if each.is_open]
+    stops = [each for each in orders if each.order.order_type == "stop_loss_limit" and each.status == "new"]
+    return [(each.order.stop_price, each.order.qty) for each in stops]
+
+
+def test_what_is_bought_is_guarded_at_the_venue_also_while_the_account_flow_is_dead(system: System) -> None:
+    running.wait_for(system.is_open, "the market to be clean", system.process)
+    assert system.ask(PlaceOrder(symbol=SYMBOL, side="buy", notional="9.5")).accepted
+    running.wait_for(lambda: len(resting_stops(system)) == 1, "a stop to rest at the venue", system.process)
+    ((first_price, qty),) = resting_stops(system)
+    assert system.ask(SetStop(symbol=SYMBOL, distance_ppm=200_000)).accepted
+    running.wait_for(
+        lambda: [price for price, _ in resting_stops(system)] not in ([], [first_price]),
+        "the stop to be moved",
+        system.process,
+    )
+    ((price, moved_qty),) = resting_stops(system)
+    assert Decimal(price) < Decimal(first_price)
+    assert moved_qty == qty
+    system.kill("account")
+    running.wait_for(system.is_open, "the account to be back", system.process)
+    assert resting_stops(system) == [(price, qty)]
+    assert system.ask(PlaceOrder(symbol=SYMBOL, side="sell", share="1")).accepted
+    running.wait_for(lambda: not resting_stops(system), "the stop to be gone", system.process)
+    running.wait_for(system.agrees, "the books to agree", system.process)
+    assert system.account().portfolio.positions[SYMBOL].qty < Decimal(qty)
 
 
 def previewed(system: System, notional: str) -> tuple[int, dict[str, Any]]:

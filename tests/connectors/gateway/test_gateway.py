@@ -301,6 +301,21 @@ def test_the_deadman_cancels_when_the_account_clock_is_silent() -> None:
     assert any("dead-man" in each.detail for each in session.outlet.bodies(VenueLink))
 
 
+def test_the_deadman_leaves_stop_losses_where_they_protect() -> None:
+    async def scene(session: Session) -> None:
+        session.venue.fills = False
+        session.decide(1, order_type="stop_loss_limit", side="sell", stop_price="90", limit_price="89.5")
+        session.decide(2)
+        await session.until(lambda: session.venue.placed == ["c-1", "c-2"])
+        await asyncio.sleep(DEADMAN_S + 1.0)
+        await session.until(lambda: session.has_ended(2), most_s=2.0)
+        await asyncio.sleep(DEADMAN_S + 1.0)
+        assert not session.has_ended(1)
+
+    session = play(scene)
+    assert told(session.outlet, 2)[0] == "canceled"
+
+
 def test_the_deadman_cancels_first_thing_after_a_long_time_without_the_venue() -> None:
     async def scene(session: Session) -> None:
         session.venue.fills = False

@@ -113,10 +113,11 @@ class Lab:
         return self.take(self.event(Role.TICKER, MarketRecord(correlations=list(pairs)), self.now_ns))
 
     def fill(self, venue: "Venue", seconds: float = 0.1) -> None:
-        """Hand the newest child orders to a venue, fold what it reports, and go on."""
-        for order in self.new_children(venue):
-            for report in venue.take(order, self.now_ns):
-                self.put(Role.GATEWAY, report)
+        """Hand the newest child orders to a venue, fold what it reports, stops that follow too, and go on."""
+        while orders := self.new_children(venue):
+            for order in orders:
+                for report in venue.take(order, self.now_ns):
+                    self.put(Role.GATEWAY, report)
         self.tick(seconds)
 
     def new_children(self, venue: "Venue") -> list[ChildOrder]:
@@ -162,12 +163,16 @@ class Venue:
         if order.action == "cancel":
             return self._cancel(order)
         assert order.client_order_id not in {each.client_order_id for each in self.sent}
+        assert order.side == "buy" or Decimal(order.qty) <= self._free(order.symbol), "more than is free"
         self.sent.append(order)
         chance = self._random.random()
         if not self._whole and chance < 0.1:
             return [self._report(order, "rejected", Decimal(0))]
         reports = [self._report(order, "new", Decimal(0))]
         whole = Decimal(order.qty)
+        if order.order_type == "stop_loss_limit":
+            self._resting[order.client_order_id] = (order, Decimal(0))
+            return reports
         part = whole if self._whole or chance > 0.5 else _part(whole, Decimal(str(round(chance, 2))))
         if part:
             reports += self._fill(order, part, whole)
@@ -179,9 +184,19 @@ class Venue:
             reports += reports[-1:]
         return reports
 
-    def _fill(self, order: ChildOrder, part: Decimal, whole: Decimal) -> list[Execution]:
+    def _free(self, symbol: str) -> Decimal:
+        """Return how much of a symbol's base asset is held and not locked by a sale."""
+        held = self.balances(Decimal(0)).get(symbol.removesuffix("USDT"), Decimal(0))
+        sales = [
+            each for each in self._resting.values() if each[0].symbol == symbol and each[0].side == "sell"
+        ]
+        return held - sum((Decimal(order.qty) - done for order, done in sales), Decimal(0))
+
+    def _fill(
+        self, order: ChildOrder, part: Decimal, whole: Decimal, done: Decimal = Decimal(0)
+    ) -> list[Execution]:
         first = _part(part, Decimal("0.4"))
-        reports, done = [], Decimal(0)
+        reports = []
         for qty in (first, part - first):
             if not qty:
                 continue
@@ -194,6 +209,23 @@ class Venue:
             self.trades.append(trade)
             status = "filled" if done == whole else "partially_filled"
             reports.append(self._report(order, status, done, trade))
+        return reports
+
+    def stops(self, symbol: str = "") -> list[ChildOrder]:
+        """Return the stop-losses that rest."""
+        resting = (order for order, _done in self._resting.values())
+        return [each for each in resting if each.stop_price and symbol in ("", each.symbol)]
+
+    def trigger(self, symbol: str, share: str = "1") -> list[Execution]:
+        """Return the reports of a market that came to the stops of a symbol and took a share of them."""
+        reports = []
+        for order in self.stops(symbol):
+            whole, done = Decimal(order.qty), self._resting[order.client_order_id][1]
+            part = whole - done if share == "1" else _part(whole - done, Decimal(share))
+            reports += self._fill(order, part, whole, done)
+            self._resting[order.client_order_id] = (order, done + part)
+            if done + part == whole:
+                del self._resting[order.client_order_id]
         return reports
 
     def _cancel(self, order: ChildOrder) -> list[Execution]:

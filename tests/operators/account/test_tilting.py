@@ -138,8 +138,8 @@ def test_a_stop_that_sells_is_told_from_a_sale() -> None:
     lab, venue = Lab(), Venue(0, whole=True)
     lab.ask(buy())
     lab.fill(venue)
-    lab.tick(1.0, BTCUSDT=("97", "97.01"))
-    lab.fill(venue)
+    for report in venue.trigger("BTCUSDT"):
+        lab.put(Role.GATEWAY, report)
     assert [what for what, *_ in seen(lab)][-1] == "stopped"
     assert seen(lab)[-1][1] < 0.0
 

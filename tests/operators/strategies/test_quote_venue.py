@@ -129,3 +129,18 @@ def test_a_stale_or_one_sided_quote_fills_nothing() -> None:
     session = Session()
     session.order("a", "buy", "1", "101")
     assert told(session.next(ask="0"))[-1] == ("expired", "0", "0")
+
+
+def test_a_stop_waits_for_the_best_bid_to_come_to_it_and_can_be_cancelled() -> None:
+    session = Session()
+    stop = {"order_type": "stop_loss_limit", "stop_price": "98", "time_in_force": "gtc"}
+    session.order("a", "sell", "1.5", "97.5", **stop)
+    session.order("b", "sell", "1", "97.5", **stop)
+    assert told(session.next(bid="99")) == [("new", "0", "0"), ("new", "0", "0")]
+    session.order("b", "sell", "1", "97.5", action="cancel")
+    assert told(session.next(bid="98.01")) == [("canceled", "0", "0")]
+    assert told(session.next(bid="97.9", ask="98.1")) == [("filled", "1.5", "97.9")]
+    session.order("c", "sell", "1", "97.5", **stop)
+    session.next(bid="99")
+    assert session.next(bid="97") == []  # through its limit: it waits in the book
+    assert told(session.next(bid="97.6")) == [("filled", "1", "97.5")]
