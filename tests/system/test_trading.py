@@ -16,30 +16,22 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from genesis.cli import status
 from genesis.connectors import keys, run_file, settings
 from genesis.connectors.commanding import Commander
-from genesis.connectors.kafka import FrameProducer
 from genesis.connectors.ledger import Ledger, open_ledger
 from genesis.connectors.settings import Settings
-from genesis.operators import topics
-from genesis.operators.account import signing, state
+from genesis.operators.account import state
 from genesis.operators.account.events import (
-    Body,
-    Execution,
     Flatten,
-    MarketRecord,
     PlaceOrder,
     Role,
-    SetMode,
     SetStop,
-    VenueBalances,
 )
-from genesis.operators.account.outcomes import AccountStatus, ChildOrder, Decision
+from genesis.operators.account.outcomes import Decision
 from genesis.operators.records import MarketState
 from tests.system import running
 
@@ -282,71 +274,6 @@ def test_a_preview_says_what_would_fit_and_places_nothing(system: System) -> Non
     assert (status, refused["code"]) == (3, "POSITION_CAP")
     assert 9.0 <= float(refused["fits"]) <= 25.0
     assert system.venue_account()["orders"] == before
-
-
-def producer_of(system: System) -> FrameProducer:
-    """Return a producer as anybody on the machine could have one."""
-    run = system.settings
-    return FrameProducer(run.broker, run.shards, embedded=True, generation_bytes=2_000_000, name="stranger")
-
-
-def forged_orders(system: System) -> list[ChildOrder]:
-    """Return orders that nobody allowed: made up, with the key that was stolen, changed, and sent again."""
-    ring = keys.open_keys(system.settings)
-    with system.ledger() as ledger:
-        (real, *_) = [
-            each.order for each in ledger.recorded_orders("main", 10) if each.order.action == "send"
-        ]
-    later = msgspec.structs.replace(real, expires_ns=2**62)
-    made_up = msgspec.structs.replace(later, id="x/1", client_order_id="gforged-1", permit="0" * 64)
-    stolen = msgspec.structs.replace(made_up, id="x/2", client_order_id="gforged-2")
-    stolen = msgspec.structs.replace(stolen, permit=signing.permit(ring[keys.PERMIT], stolen))
-    changed = msgspec.structs.replace(real, qty="0.5")
-    expired = msgspec.structs.replace(made_up, id="x/3", client_order_id="gforged-3", expires_ns=1)
-    expired = msgspec.structs.replace(expired, permit=signing.permit(ring[keys.PERMIT], expired))
-    return [made_up, stolen, changed, expired, real]
-
-
-def test_no_message_made_by_hand_gets_an_order_out(system: System) -> None:
-    running.wait_for(system.is_open, "the market to be clean", system.process)
-    assert system.ask(PlaceOrder(symbol=SYMBOL, side="buy", notional="9")).accepted
-    running.wait_for(system.agrees, "the books to agree", system.process)
-    before, account = system.venue_account(), system.account()
-    attempts = account.performance.today.override_attempts
-    stranger, ring = producer_of(system), keys.open_keys(system.settings)
-    for order in forged_orders(system):
-        stranger.send_record(topics.CHILD_ORDERS, order)
-    fill = Execution(
-        client_order_id="g", venue_order_id=1, symbol=SYMBOL, side="buy", status="filled", trade_id=10**9,
-        last_qty="5", last_price="1",
-    )  # fmt: skip
-    bodies: list[tuple[str, Body]] = [
-        (Role.GATEWAY, fill),
-        (Role.GATEWAY, VenueBalances(balances={"USDT": ("1000000", "0")})),
-        (Role.TICKER, MarketRecord(marks=[])),
-        (Role.TRADER, PlaceOrder(symbol=SYMBOL, side="buy", notional="11")),
-        (Role.GUARD, SetMode(mode="active")),
-    ]
-    for number, (role, body) in enumerate(bodies):
-        event = signing.sealed(b"stolen by nobody" * 4, role, "main", f"forged-{number}", 2**62, body)
-        stranger.send_record(topics.ACCOUNT_EVENTS, event)
-    # A role's own key makes no other role's events: the trader reports no fill.
-    own = signing.sealed(ring[Role.TRADER], Role.TRADER, "main", "forged-9", 2**62, fill)
-    stranger.send_record(topics.ACCOUNT_EVENTS, own)
-    tier = msgspec.json.decode(system.latest("account")[0])
-    stranger.send_record(topics.ACCOUNT, AccountStatus(**{**tier, "id": "forged", "tier": "architect"}))
-    stranger.flush(5.0)
-
-    def counted() -> bool:
-        return system.account().performance.today.override_attempts >= attempts + len(bodies) + 1 + 3
-
-    running.wait_for(counted, "the attempts to be counted", system.process)
-    after = system.venue_account()
-    assert (after["orders"], after["trades"]) == (before["orders"], before["trades"])
-    assert system.account().standing.tier is account.standing.tier
-    assert system.agrees()
-    with system.ledger() as ledger:
-        assert {each.client_order_id for each in ledger.refused_permits("main")} >= {"gforged-1", "gforged-2"}
 
 
 def test_the_ledger_alone_brings_the_account_back(system: System) -> None:
