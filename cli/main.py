@@ -26,6 +26,7 @@ EXPECTED = (
     "CredentialsMissing",
     "TradingError",
     "ForkServerError",
+    "ReleaseError",
     "LedgerError",
 )
 """Names of exceptions whose message, or whose heirs' message, is a sentence for the user."""
@@ -53,6 +54,7 @@ MODULES = {
     "status": "status",
     "doctor": "doctor",
     "migrate": "migrate",
+    "release": "release",
     "keys": "keys",
     "run": "processes",
     "healthcheck": "healthcheck",

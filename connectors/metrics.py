@@ -72,6 +72,9 @@ LAG = _gauge(
     "Messages that are in the log and not yet read, of the present generation.",
     ["reader", "topic", "partition"],
 )
+VOID_FRAMES = _counter(
+    "genesis_void_frames", "Frames of a colour that had been fenced off.", ["reader", "topic"]
+)
 LOG_BREAKS = _counter(
     "genesis_log_breaks", "Times a log that is read began anew or had a hole.", ["reader", "topic"]
 )

@@ -49,6 +49,14 @@ def _half_lives(text: str) -> str:
     return text
 
 
+class Colour(StrEnum):
+    """Which of two versions of the market flow a process is."""
+
+    NONE = ""
+    BLUE = "blue"
+    GREEN = "green"
+
+
 class Settings(BaseSettings):
     """The configuration of one process.
 
@@ -80,6 +88,11 @@ class Settings(BaseSettings):
     )
     shards: int = Field(2, ge=1, le=256, description="partitions of every sharded topic")
     workers: int = Field(1, ge=1, le=64, description="Bytewax workers of the market flow")
+    colour: Colour = Field(
+        Colour.NONE,
+        description="market flow: blue or green beside another version of it, see `genesis release`; empty "
+        "for one alone",
+    )
     lateness_ms: int = Field(250, ge=0, le=60_000, description="how far the watermark trails the newest row")
     frame_rows: int = Field(1_000, ge=1, le=100_000, description="most rows in one frame")
     frame_wait_ms: float = Field(

@@ -37,6 +37,7 @@ from genesis.connectors.bytewax_io import (
 from genesis.connectors.dead_letters import dead_letter
 from genesis.connectors.kafka import FrameConsumer, FrameProducer, ensure_topics
 from genesis.connectors.meter import Meter
+from genesis.connectors.release.coloured import ColouredProducer
 from genesis.connectors.settings import Settings, SettingsError
 from genesis.operators import market_join, pairs_fold, shard_fold, standings
 from genesis.operators.arrays import NEVER_NS, copied
@@ -226,7 +227,7 @@ def build(settings: Settings, meter: Meter | None = None) -> Dataflow:
     """
     meter = meter or Meter("market")
     stopping = process.stop_on_signals()
-    producer = FrameProducer.of(settings, "market")
+    producer = ColouredProducer(settings) if settings.colour else FrameProducer.of(settings, "market")
     fetch_wait_ms = FETCH_WAIT_EMBEDDED_MS if settings.embedded_broker else FETCH_WAIT_MS
     wires = Wires(
         settings.shards,

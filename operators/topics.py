@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from genesis.operators import correlation_records, measure_records, records
+from genesis.operators import correlation_records, measure_records, records, release
 from genesis.operators.account import events, outcomes
 from genesis.operators.records import RowSchema
 
@@ -172,9 +172,22 @@ OUTCOMES = (DECISIONS, CHILD_ORDERS, PARENT_ORDERS, EXECUTIONS, POSITIONS, ACCOU
 ARCHIVED = (*TICKS, *SIGNALS, ACCOUNT_EVENTS, *OUTCOMES, DEAD_LETTERS, HEALTH)
 """What is stored; each has a table of its short name."""
 
-ALL = (*ARCHIVED, VIEW)
+RELEASE = Topic(
+    "release", release.Release, "Which of two versions of the market flow writes the signals.", False, 0
+)
 
-BY_NAME = {topic.name: topic for topic in ALL}
+ALL = (*ARCHIVED, VIEW, RELEASE)
+
+SHADOWS = {
+    (topic.name, colour): topic._replace(
+        name=f"{topic.name}_{colour}", doc=f"What the {colour} market flow computes in shadow.", ttl_days=1
+    )
+    for topic in SIGNALS
+    for colour in release.COLOURS
+}
+"""Where a colour writes while the other one has the signals, by signal and colour; made when needed."""
+
+BY_NAME = {topic.name: topic for topic in (*ALL, *SHADOWS.values())}
 
 
 def shard_of(market: int, symbol: bytes, shards: int) -> int:

@@ -23,7 +23,7 @@ from confluent_kafka import Message as KafkaMessage
 
 from genesis.connectors import metrics
 from genesis.connectors.kafka.log import NEXT_HEADER, BrokerUnreachable, Log, client_config, name_at
-from genesis.connectors.kafka.producer import FRAME_HEADER
+from genesis.connectors.kafka.producer import EPOCH_HEADER, FRAME_HEADER
 from genesis.connectors.probes import STATE
 from genesis.operators import topics
 from genesis.operators.topics import Topic
@@ -50,7 +50,8 @@ IDLE_CHECK_S = 0.5
 class Position(NamedTuple):
     """Where the next message of a partition is to be read; a plain tuple, so it pickles.
 
-    ``session`` and ``frame`` name the newest frame that was read, to drop its repeats.
+    ``session`` and ``frame`` name the newest frame that was read, to drop its repeats; ``epoch`` is the
+    highest that a frame had (0 without one), to drop frames of a colour that was fenced off.
     """
 
     generation: int
@@ -58,6 +59,7 @@ class Position(NamedTuple):
     offset: int
     session: str = ""
     frame: int = -1
+    epoch: int = 0
 
 
 class Message(NamedTuple):
@@ -109,6 +111,8 @@ class FrameConsumer:
         the hot path (5), long elsewhere (250).
     start_at_end
         Begin at the newest message instead of the oldest where no position is given.
+    back
+        … or so many messages before it.
     name
         The reader; what it releases is released under this name.
     """
@@ -120,10 +124,11 @@ class FrameConsumer:
         *,
         fetch_wait_ms: int,
         start_at_end: bool = False,
+        back: int = 0,
         name: str,
     ) -> None:
         self._log = Log(bootstrap, name)
-        self._start_at_end = start_at_end
+        self._start_at_end, self._back = start_at_end, back
         self._parts = {
             key: _Cursor(topics.BY_NAME[key[0]], key[1], position) for key, position in parts.items()
         }
@@ -215,6 +220,19 @@ class FrameConsumer:
         """Say whether every partition has been found: what is written from now on will be read."""
         return all(cursor.attached for cursor in self._parts.values())
 
+    def is_at_end(self) -> bool:
+        """Say whether all that stands in every partition has been read; it asks the broker.
+
+        Raises
+        ------
+        BrokerUnreachable
+            When the broker does not say where a partition ends.
+        """
+        read = ((name, part, cursor.position) for (name, part), cursor in self._by_name.items())
+        return self.is_located() and all(
+            at is not None and max(at.offset, 0) >= self._end(name, part) for name, part, at in read
+        )
+
     def release(self, positions: dict[tuple[str, int], Position | None]) -> None:
         """Say that nothing before these positions will be asked for again by this reader."""
         done = []
@@ -235,26 +253,33 @@ class FrameConsumer:
         assert at is not None
         headers = cast("list[tuple[str, bytes]]", raw.headers() or [])
         if headers and headers[-1] == cursor.usual:  # the hot path
-            generation, log_id, _, session, frame = at
-            at = cursor.position = Position(generation, log_id, (raw.offset() or 0) + 1, session, frame + 1)
+            generation, log_id, _, session, frame, epoch = at
+            offset = (raw.offset() or 0) + 1
+            at = cursor.position = Position(generation, log_id, offset, session, frame + 1, epoch)
             cursor.usual = (FRAME_HEADER, f"{session}:{frame + 2}".encode())
             found.append(Message(cursor.topic, cursor.partition, at, raw.value() or b"", headers, False))
             return True
         cursor.usual = None
-        session, frame = at.session, -1
+        session, frame, epoch = at.session, -1, at.epoch
         for name, value in headers:
-            if name == FRAME_HEADER:
+            if name == EPOCH_HEADER:
+                epoch = int(value)
+            elif name == FRAME_HEADER:
                 session, _, number = value.decode().partition(":")
                 frame = int(number)
             elif name == NEXT_HEADER:
                 cursor.position = at._replace(generation=int(value), log_id="", offset=0)
                 return False
+        if epoch < at.epoch:  # of a colour that was fenced off, and wrote before it knew
+            metrics.VOID_FRAMES.labels(self._name, cursor.topic.name).inc()
+            cursor.position = at._replace(offset=(raw.offset() or 0) + 1)
+            return True
         if not cursor.follows(session, frame):
             cursor.jump = (session, frame)
             return False
         repeat = session == at.session and 0 <= frame <= at.frame
         newest = at.frame if frame < 0 or repeat else frame
-        cursor.position = Position(at.generation, at.log_id, (raw.offset() or 0) + 1, session, newest)
+        cursor.position = Position(at.generation, at.log_id, (raw.offset() or 0) + 1, session, newest, epoch)
         if not repeat:
             restarted = cursor.restarted or (session, frame) == cursor.jump
             if restarted:
@@ -329,8 +354,8 @@ class FrameConsumer:
             offset = 0
         else:
             offset = self._end(name, cursor.partition) if self._start_at_end else OFFSET_BEGINNING
-        session, frame = (at.session, at.frame) if at else ("", -1)
-        cursor.position = Position(generation, ids.get(name, ""), offset, session, frame)
+        session, frame, epoch = (at.session, at.frame, at.epoch) if at else ("", -1, 0)
+        cursor.position = Position(generation, ids.get(name, ""), offset, session, frame, epoch)
         cursor.attached = True
 
     def _end(self, name: str, partition: int) -> int:
@@ -339,10 +364,10 @@ class FrameConsumer:
         The embedded broker may name an earlier offset; then some older messages are read first.
         """
         try:
-            _, end = self._consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=END_S)
+            first, end = self._consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=END_S)
         except KafkaException as error:
             raise BrokerUnreachable(f"{self._log.bootstrap} does not say where {name} ends") from error
-        return int(end)
+        return max(int(end) - self._back, int(first))
 
     def _assign(self, cursors: set[_Cursor]) -> None:
         """Let go of where these cursors were, and fetch from where they are; the others run on."""

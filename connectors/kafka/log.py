@@ -135,7 +135,8 @@ class Log:
             When the broker cannot be asked, or refuses.
         """
         partitions = shards if topic.sharded else 1
-        new = NewTopic(name_at(topic, generation), partitions, 1)
+        for_ever = {"retention.ms": "-1"} if topic is topics.RELEASE else {}  # who writes is never forgotten
+        new = NewTopic(name_at(topic, generation), partitions, 1, config=for_ever)
         for answer in self._admin.create_topics([new], request_timeout=REQUEST_TIMEOUT_S).values():
             try:
                 answer.result()

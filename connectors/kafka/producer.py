@@ -66,6 +66,9 @@ RECENT_RECORDS_MAX = 10_000
 OBSERVE_EVERY_S = 1.0
 """How often metrics are brought up to date."""
 
+EPOCH_HEADER = "epoch"
+"""Header of the frames of a colour: those of a lower epoch are void behind the first of a higher one."""
+
 FRAME_HEADER = "frame"
 """Header with ``session:number`` of a frame, for readers to drop repeats."""
 
@@ -161,13 +164,14 @@ class FrameProducer:
     ) -> None:
         self._bootstrap, self._shards, self._embedded, self._name = bootstrap, shards, embedded, name
         self._generation_bytes = generation_bytes if embedded else 0
-        self._session = secrets.token_hex(6)
+        self.session = secrets.token_hex(6)
         self._suspect = False
         self._confirmed_s = self._moved_s = time.monotonic()
         self._observed_s, self._confirmed = 0.0, 0
         self._log = Log(bootstrap, name)
         self._streams: dict[str, _Stream] = {}
         self.delivered_ns: dict[tuple[str, int], int] = {}
+        self.epoch: int | None = None
         self.on_restart: Callable[[list[str]], None] = lambda _names: None
         self.on_lost: Callable[[str, int, int], None] = lambda _name, _partition, _watermark_ns: None
         self._producer = Producer(self._config())
@@ -209,10 +213,16 @@ class FrameProducer:
         """Incarnation of each topic written so far, by short name."""
         return {name: stream.log_id for name, stream in self._streams.items()}
 
+    def begin_session(self) -> None:
+        """Begin to number frames anew, as another process would."""
+        self.session = secrets.token_hex(6)
+        for stream in self._streams.values():
+            stream.numbers.clear()
+
     def send(
         self, topic: Topic, partition: int, rows: np.ndarray[Any, Any], watermark_ns: int, cause_ns: int = 0
     ) -> None:
-        """Queue one frame.
+        """Queue one frame; with `epoch` set it carries that.
 
         Raises
         ------
@@ -224,7 +234,9 @@ class FrameProducer:
         stream = self._stream(topic)
         number = stream.numbers.get(partition, 0)
         headers = frames.encode_headers(topic.rows, watermark_ns, cause_ns)
-        headers.append((FRAME_HEADER, f"{self._session}:{number}".encode()))
+        if self.epoch is not None:
+            headers.append((EPOCH_HEADER, b"%d" % self.epoch))
+        headers.append((FRAME_HEADER, f"{self.session}:{number}".encode()))
         self._produce(
             stream,
             topic,

@@ -121,13 +121,13 @@ class Flow:
         } | settings
         self.process: subprocess.Popen[str] | None = None
 
-    def start(self, **settings: object) -> None:
-        """Start it and wait until it serves."""
+    def start(self, *, changed: str = "", **settings: object) -> None:
+        """Start it and wait until it serves; ``changed`` is run before, to change the program."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("GENESIS_")}
         mine = {f"GENESIS_{name.upper()}": str(value) for name, value in (self._settings | settings).items()}
         program = (
-            "import sys; from genesis.connectors import settings; from genesis.flows import market; "
-            "sys.exit(market.main(settings.read()))"
+            "import sys\nfrom genesis.connectors import settings\nfrom genesis.flows import market\n"
+            f"{changed}\nsys.exit(market.main(settings.read()))"
         )
         self.process = subprocess.Popen(
             [sys.executable, "-c", program],

@@ -219,3 +219,33 @@ def test_a_json_topic_with_two_writers_rolls_without_losing_a_record(
         seen |= {m.value for m in consumer.poll(100, 0.05)}
     assert Log(broker.bootstrap, "test").generations([topics.DEAD_LETTERS])["dead_letters"][-1] >= 2
     consumer.close()
+
+
+def test_frames_of_a_colour_that_was_fenced_off_do_not_count(broker: EmbeddedBroker) -> None:
+    ensure_topics(broker.bootstrap, 2)
+    old, new = producer_for(broker), producer_for(broker)
+    old.epoch, new.epoch = 3, 4
+
+    def send(producer: FrameProducer, first: int, count: int) -> None:
+        producer.send(topics.TRADES, 1, trades(first, count), first)
+        assert producer.flush(DEADLINE_S) == 0
+
+    send(old, 0, 2)
+    send(new, 2, 0)  # the mark
+    for first in (10, 11, 12):  # the old one has not noticed
+        send(old, first, 1)
+        send(new, first + 90, 1)
+    old.epoch = 5
+    old.begin_session()
+    send(old, 200, 1)
+    send(new, 201, 1)
+    send(old, 202, 1)
+    consumer = consumer_for(broker)
+    found = read_until(consumer, lambda messages: 202 in ids(messages))
+    assert ids(found) == [0, 1, 100, 101, 102, 200, 202]
+    assert not any(message.restarted for message in found)
+    at = found[2].position
+    consumer.close()
+    again = consumer_for(broker, at)  # the fence outlives the reader
+    assert ids(read_until(again, lambda messages: 202 in ids(messages))) == [101, 102, 200, 202]
+    again.close()

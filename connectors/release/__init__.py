@@ -1,0 +1,1 @@
+"""Blue-green releases of the market flow: who writes, how it takes over, and who decides (decision 0010)."""
