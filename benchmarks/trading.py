@@ -1,16 +1,19 @@
-"""Trading: from a command to the venue and back on the embedded broker, and what the account fold costs.
+"""Trading: from a command to the wire, the venue and back on both brokers, and what the account fold costs.
 
-The baseline of the way to the venue is what is required of it: 100 ms. Each order waits for the one before
-to be over, so nothing queues: these are latencies, not a throughput.
+The baseline of the way to the venue is what is required of it: 100 ms, and 10 ms on Apache Kafka. Each order
+waits for the one before to be over, so nothing queues: these are latencies, not a throughput.
 """
 
+import json
+import os
 import secrets
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -37,10 +40,11 @@ from genesis.operators.account.events import (
 )
 from genesis.operators.account.fold import fold
 from genesis.operators.account.outcomes import ChildOrder
+from tests.kafka_server import apache_kafka
 
 ORDERS = 60
 FOLDED = 2_000
-REQUIRED_MS = 100.0
+REQUIRED_MS = {"embedded": 100.0, "Apache Kafka": 10.0}
 FOLD_REQUIRED_US = 50.0
 START_S = 240.0
 ANSWER_S = 20.0
@@ -49,7 +53,9 @@ SYMBOL = "BTCUSDT"
 
 def run() -> list[dict[str, object]]:
     """Measure."""
-    return [*fold_rows(), *path_rows()]
+    rows = [*fold_rows(), *path_rows("embedded", "")]
+    with tempfile.TemporaryDirectory() as folder, apache_kafka(Path(folder)) as kafka:
+        return [*rows, *path_rows("Apache Kafka", kafka.bootstrap)]
 
 
 def _row(name: str, value: float, unit: str, baseline: float) -> dict[str, object]:
@@ -110,13 +116,17 @@ def fold_rows() -> list[dict[str, object]]:
 
 
 class _System:
-    """A headless system on a folder of its own."""
+    """A headless system on a folder of its own, on the embedded broker when none is named."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, broker: str) -> None:
         self.data = folder / "data"
         command = [sys.executable, "-m", "genesis.cli.main", "up", "--headless", "--data", str(self.data)]
         self._process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | ({"GENESIS_BROKER": broker} if broker else {}),
         )
         assert self._process.stderr is not None
         deadline_s = time.monotonic() + START_S
@@ -129,12 +139,27 @@ class _System:
         if run is None:
             raise RuntimeError("the system did not start")
         self.settings: Settings = settings.read(
-            data=self.data, broker=run.broker, shards=run.shards, embedded_broker=True
+            data=self.data, broker=run.broker, shards=run.shards, embedded_broker=not broker
         )
+        self.venue_url = run.venue_url
+
+    def arrivals_ns(self) -> dict[str, int]:
+        """Return when each order arrived at the venue, by client order id."""
+        with urllib.request.urlopen(f"{self.venue_url}/genesis/arrivals", timeout=5) as answer:
+            return dict(json.load(answer)["arrivals_ns"])
 
     def stop(self) -> None:
         self._process.terminate()
         self._process.communicate(timeout=60)
+
+
+class _Way(NamedTuple):
+    """When a command was sent, its child order seen in the topic, and the venue's first word in the log."""
+
+    child: str
+    begun_ns: int
+    child_ns: int
+    report_ns: int
 
 
 class _Trader:
@@ -148,21 +173,25 @@ class _Trader:
             configured.broker, parts, fetch_wait_ms=1, start_at_end=True, name="bench"
         )
         self._producer = FrameProducer(
-            configured.broker, configured.shards, embedded=True, generation_bytes=2_000_000, name="bench"
+            configured.broker,
+            configured.shards,
+            embedded=configured.embedded_broker,
+            generation_bytes=2_000_000 if configured.embedded_broker else 0,
+            name="bench",
         )
         self._consumer.poll(1_000, 0.2)
 
-    def order(self, body: PlaceOrder) -> tuple[float, float]:
-        """Return how long a child order, and the venue's first word on it, took to appear, ms."""
+    def order(self, body: PlaceOrder) -> "_Way":
+        """Carry out an order; return when what it led to appeared."""
         event = signing.sealed(self._key, Role.TRADER, "main", secrets.token_hex(8), time.time_ns(), body)
-        begun_ns = time.perf_counter_ns()
+        begun_ns = time.time_ns()
         self._producer.send_record(topics.ACCOUNT_EVENTS, event)
         self._producer.poll()
         child, seen_ns, ended, reports = "", [0, 0], False, dict[str, int]()
         deadline_s = time.monotonic() + ANSWER_S
         while time.monotonic() < deadline_s:
             for message in self._consumer.poll(1_000, 0.001):
-                now_ns = time.perf_counter_ns()
+                now_ns = time.time_ns()
                 if message.topic is topics.CHILD_ORDERS:
                     order = msgspec.json.decode(message.value, type=ChildOrder)
                     if order.parent_id == event.id and not child:
@@ -180,14 +209,14 @@ class _Trader:
                     ended = ended or (told["parent_id"] == event.id and told["status"] == "ended")
             seen_ns[1] = reports.get(child, 0)
             if ended and all(seen_ns):
-                return (seen_ns[0] - begun_ns) / 1e6, (seen_ns[1] - begun_ns) / 1e6
+                return _Way(child, begun_ns, *seen_ns)
         raise RuntimeError(f"an order was not carried out within {ANSWER_S:g} s; see the log of account")
 
 
-def path_rows() -> list[dict[str, object]]:
+def path_rows(name: str, broker: str) -> list[dict[str, object]]:
     """Measure the way from a command to the venue and back, the system as `genesis up` starts it."""
     with tempfile.TemporaryDirectory(prefix="genesis-bench-") as folder:
-        system = _System(Path(folder))
+        system = _System(Path(folder), broker)
         try:
             trader = _Trader(system.settings)
             time.sleep(5.0)  # marks of all symbols, and the venue's balances
@@ -195,17 +224,26 @@ def path_rows() -> list[dict[str, object]]:
             for number in range(ORDERS):
                 if number % 2:
                     share = f"{1 - number / 10_000}"  # an equal order within 2 s would be refused
-                    found.append(trader.order(PlaceOrder(symbol=SYMBOL, side="sell", share=share)))
+                    found.append(
+                        trader.order(PlaceOrder(symbol=SYMBOL, side="sell", share=share, stop_ppm=0))
+                    )
                 else:
                     notional = f"{15 + number / 100:.2f}"
-                    found.append(trader.order(PlaceOrder(symbol=SYMBOL, side="buy", notional=notional)))
+                    found.append(
+                        trader.order(PlaceOrder(symbol=SYMBOL, side="buy", notional=notional, stop_ppm=0))
+                    )
                 time.sleep(0.05 + 0.002 * (number % 50))  # so that orders meet every phase of the clock
+            arrivals_ns = system.arrivals_ns()
         finally:
             system.stop()
-    took = np.array(found[4:])
     rows = []
-    for column, what in ((0, "to the child order in its topic"), (1, "to the venue's report in the log")):
+    for what, at_ns in (
+        ("to the child order in its topic", [way.child_ns for way in found]),
+        ("to the wire, seen at the venue", [arrivals_ns[way.child] for way in found]),
+        ("to the venue's report in the log", [way.report_ns for way in found]),
+    ):
+        took_ms = [(end_ns - way.begun_ns) / 1e6 for end_ns, way in zip(at_ns, found, strict=True)][4:]
         for label, share in (("p50", 0.5), ("p99", 0.99)):
-            value = float(np.quantile(took[:, column], share))
-            rows.append(_row(f"command {what}, embedded, {label}", value, "ms", REQUIRED_MS))
+            value = float(np.quantile(took_ms, share))
+            rows.append(_row(f"command {what}, {name}, {label}", value, "ms", REQUIRED_MS[name]))
     return rows

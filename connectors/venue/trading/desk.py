@@ -31,6 +31,9 @@ from genesis.operators.records import Market
 DEPTH_MAX = 5_000
 """Levels of a side that an order can walk."""
 
+ARRIVALS_MAX = 1_000
+"""Arrivals of orders that are remembered."""
+
 _MATTERS = frozenset({Kind.TRADE, Kind.DIFF, Kind.SNAPSHOT})
 
 Result = TypeVar("Result")
@@ -77,6 +80,7 @@ class Desk:
         self._last_trades: dict[str, bytes] = {}
         self._arrivals: list[tuple[int, int, Callable[[], None]]] = []
         self._arrived = 0
+        self.arrivals_ns: dict[str, int] = {}  # by client order id
         player.taps.append(self.on_message)
 
     @property
@@ -100,6 +104,13 @@ class Desk:
         """Return the price of the newest recorded trade."""
         payload = self._last_trades.get(symbol)
         return None if payload is None else Decimal(_decode_trade(payload).p)
+
+    def note_arrival(self, client_order_id: str) -> None:
+        """Remember when, by the clock on the wall, a request with this id arrived; a repeat counts not."""
+        if client_order_id and client_order_id not in self.arrivals_ns:
+            self.arrivals_ns[client_order_id] = time.time_ns()
+            while len(self.arrivals_ns) > ARRIVALS_MAX:
+                del self.arrivals_ns[next(iter(self.arrivals_ns))]
 
     async def submit(self, action: Callable[[], Result]) -> Result:
         """Do something when its time has come; return what it returns, or raise what it raises."""

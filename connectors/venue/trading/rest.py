@@ -140,6 +140,7 @@ async def answer(
         found = call.run(account, parameters)
         return found, interferer.loss
 
+    desk.note_arrival(str(parameters.values.get("newClientOrderId", "")))
     found, loss = await desk.submit(run)
     if loss is not None:
         raise loss

@@ -63,6 +63,7 @@ class TradingSide:
         """Return the routes."""
         control = [
             web.get("/genesis/accounts", guarded(self._accounts)),
+            web.get("/genesis/arrivals", guarded(self._arrivals)),
             web.post("/genesis/accounts/{name}/deposits", guarded(self._deposit)),
         ]
         return [*self._rest.routes(), *self._websocket.routes(), *control]
@@ -87,6 +88,10 @@ class TradingSide:
             return _json({"error": str(error)}, 400)
         free = account.wallet.free(deposit.asset)
         return _json({"asset": deposit.asset, "free": e8(free)}, 201)
+
+    async def _arrivals(self, _request: web.Request) -> web.Response:
+        """Return when the newest orders arrived, ns since the epoch by this machine's clock."""
+        return _json({"arrivals_ns": self.desk.arrivals_ns})
 
     async def _accounts(self, _request: web.Request) -> web.Response:
         """Return the accounts, without what is secret."""
