@@ -38,9 +38,6 @@ ALLOCATOR = {
 a heap that they then perforate (60 MB of the market flow's after minutes); by the allocator inside chDB
 within a second. Variables that are set already win."""
 
-LOG_BYTES_MAX = 16_000_000
-"""A log file larger than this at the start of its process is set aside as ``.old``."""
-
 
 class Child:
     """A process of the system.
@@ -90,8 +87,6 @@ class Child:
         self._started_s = time.monotonic()
         self.restart_at_s = None
         self.state = "starting"
-        if self._log_path.exists() and self._log_path.stat().st_size > LOG_BYTES_MAX:
-            self._log_path.replace(self._log_path.with_suffix(".log.old"))
         log = self._log_path.open("ab")
         self.process = self._launched(self._command(), log)
         if self.process.stdout is not None:

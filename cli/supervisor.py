@@ -4,6 +4,7 @@ Law: one system per data folder (an advisory lock holds it); a dead part is rest
 pause; a part that keeps dying is reported; whatever happens, no process and no port stays.
 """
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -15,6 +16,7 @@ from functools import partial
 from types import TracebackType
 from typing import IO, Any
 
+from genesis.cli import log_files
 from genesis.cli.child import ALLOCATOR, Child
 from genesis.cli.errors import CommandError
 from genesis.cli.fork_server import OURS, ForkServer
@@ -27,6 +29,9 @@ READY_TIMEOUT_S = 180.0
 
 STOP_GRACE_S = 12.0
 """Longest time for one part to finish what it holds."""
+
+LOGS_EVERY_S = 5.0
+"""Pause between two looks at the size of the log files."""
 
 TICK_S = 0.1
 """How often the supervisor looks at its children."""
@@ -63,6 +68,7 @@ class Supervisor:
         self._facts: dict[str, str] = {}
         self._lock: IO[str] | None = None
         self._stop_asked = False
+        self._logs_s = 0.0
         self._server = ForkServer(ALLOCATOR | os.environ) if sys.platform == "linux" else None
 
     def __enter__(self) -> "Supervisor":
@@ -215,8 +221,17 @@ class Supervisor:
             changes = [self._look_after(child) for child in self.children.values()]
             if any(changes):
                 self._write_run_file()
+            self._look_after_logs()
             look(self)
             time.sleep(TICK_S)
+
+    def _look_after_logs(self) -> None:
+        """Cut the log files now and then; a full disk does not end the system."""
+        now_s = time.monotonic()
+        if now_s - self._logs_s > LOGS_EVERY_S:
+            self._logs_s = now_s
+            with contextlib.suppress(OSError):
+                log_files.rotate(self.data / "logs", self.settings.log_cap_mb * 1_000_000)
 
     def _look_after(self, child: Child) -> bool:
         """Restart what has died; return whether anything changed."""

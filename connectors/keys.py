@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from genesis.connectors import logs
 from genesis.connectors.settings import Settings
 from genesis.operators.account.events import Role
 from genesis.operators.account.signing import KEY_BYTES_MIN
@@ -162,6 +163,7 @@ def _read(path: Path) -> bytes:
             f"the key {path} must have {KEY_BYTES_MIN} to {KEY_BYTES_MAX} bytes, has {len(key)}: take it "
             "from a backup"
         )
+    logs.hide(key.hex())
     return key
 
 

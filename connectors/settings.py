@@ -151,6 +151,11 @@ class Settings(BaseSettings):
         "its first part and the following ones to the others",
     )
     metrics_host: str = Field("127.0.0.1", description="address to serve them on", min_length=1)
+    log_cap_mb: int = Field(
+        10_000,
+        description="megabytes that the log files of a system take at most, set-aside ones too",
+        ge=100,
+    )
     log_level: str = Field(
         "info", description="debug, info, warning or error", pattern="^(debug|info|warning|error)$"
     )

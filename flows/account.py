@@ -164,6 +164,7 @@ class _Bench:
             name="account",
         )
         self.producer = FrameProducer.of(settings, "account")
+        self.log = logs.get("account")
         self._seen_s = self._events = 0
 
     def look_after(self) -> None:
@@ -251,6 +252,7 @@ class _Sink(StatelessSinkPartition[Step]):
                 topic = topics.BY_NAME[row.topic]
                 record = msgspec.json.decode(row.body, type=topic.schema)
                 producer.send_record(topic, record)
+                logs.outcome(self._bench.log, record)
             writer.confirmed([row.number for row in step.sent])
         producer.poll()
 

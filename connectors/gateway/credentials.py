@@ -12,6 +12,8 @@ from typing import NoReturn, Protocol
 import msgspec
 from pydantic import SecretStr
 
+from genesis.connectors import logs
+
 PRIVATE_MODES = stat.S_IRWXG | stat.S_IRWXO
 """Permissions that a file with a secret must not have."""
 
@@ -40,6 +42,8 @@ class Credentials:
         if not api_key or not secret:
             raise CredentialsMissing("credentials need both an API key and a secret; one of them is empty")
         self._api_key, self._secret = SecretStr(api_key), SecretStr(secret)
+        logs.hide(api_key)
+        logs.hide(secret)
 
     def __repr__(self) -> str:
         return "Credentials(…)"

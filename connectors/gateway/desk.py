@@ -14,7 +14,7 @@ from typing import Protocol
 import msgspec
 import structlog
 
-from genesis.connectors import metrics
+from genesis.connectors import logs, metrics
 from genesis.connectors.gateway.clock import AccountClock
 from genesis.connectors.gateway.limits import CircuitBreaker
 from genesis.connectors.gateway.tracker import Phase, Tracked, Tracker, event_id
@@ -170,6 +170,14 @@ class Desk:
     def hand_on(self, news: Iterable[Execution]) -> None:
         """Publish news of orders; the ledger learns it once the broker has it."""
         for said in news:
+            known = self.tracker.get(said.client_order_id)
+            log.info(
+                "venue reported",
+                **{logs.TRACE: known.order.parent_id if known is not None else ""},
+                client_order_id=said.client_order_id,
+                status=said.status,
+                filled_qty=said.filled_qty,
+            )
             self.publish(event_id(said), said)
             self._unconfirmed.append(said)
 
@@ -220,7 +228,8 @@ class Desk:
 def described(order: ChildOrder) -> dict[str, object]:
     """Return what the log says of an order: all but its permit."""
     told = msgspec.structs.asdict(order)
-    return {key: told[key] for key in ("client_order_id", "action", "symbol", "side", "qty", "order_type")}
+    names = ("client_order_id", "action", "symbol", "side", "qty", "order_type")
+    return {logs.TRACE: order.parent_id} | {key: told[key] for key in names}
 
 
 __all__ = ["Book", "Desk", "Outlet", "Recorded", "described", "log"]

@@ -152,6 +152,7 @@ class Sender:
         except TradingError as error:
             return await self._after_failure(tracked, error)
         desk.breaker.succeeded()
+        log.info("child order sent", **described(order))
         return Next.DONE
 
     async def _after_failure(self, tracked: Tracked, error: TradingError) -> Next:

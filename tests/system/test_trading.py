@@ -295,10 +295,29 @@ def test_the_ledger_alone_brings_the_account_back(system: System) -> None:
     running.wait_for(system.agrees, "the books to agree after selling", system.process)
 
 
+def logged(system: System, part: str) -> list[dict[str, Any]]:
+    """Return what a part has logged."""
+    text = (system.data / "logs" / f"{part}.log").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
 def test_every_part_says_that_it_is_ready_and_counts_what_it_does(system: System) -> None:
     running.wait_for(system.is_open, "the system to be whole", system.process)
-    assert system.ask(PlaceOrder(symbol=SYMBOL, side="buy", notional="7.5")).accepted
+    command_id = secrets.token_hex(8)
+    assert system.ask(PlaceOrder(symbol=SYMBOL, side="buy", notional="7.5"), command_id).accepted
     running.wait_for(system.agrees, "the books to agree", system.process)
+    said = [
+        line
+        for line in logged(system, "account") + logged(system, "gateway")
+        if line.get("trace.id") == command_id
+    ]
+    assert {line["message"] for line in said} >= {
+        "decided",
+        "child order decided",
+        "child order sent",
+        "venue reported",
+        "filled",
+    }
     run = run_file.read(system.data)
     assert run is not None
     assert set(run.metrics) == set(run.states) - {"broker"}
