@@ -10,7 +10,7 @@ PY := .venv/bin/python
 ARGS ?=
 # Packages of which the type checker sees a linked copy, because it cannot follow an editable install
 FOLDERS := cli connectors flows operators tui
-SOURCES := $(wildcard $(FOLDERS) tests benchmarks docs docker)
+SOURCES := $(wildcard $(FOLDERS) tests benchmarks docs docker ops)
 
 COMPILE := $(PY) -m uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	--python-version 3.11 --fork-strategy fewest --custom-compile-command 'make lock'
@@ -36,7 +36,8 @@ check: .venv/.dev build/types ## Lint, format, types, the import rule, generated
 		--config-file ../../pyproject.toml --cache-dir ../mypy --no-error-summary -p genesis
 	@echo 'imports'; cd build/types && ../../.venv/bin/lint-imports --config ../../pyproject.toml \
 		--cache-dir ../import-linter >../imports.txt || { cat ../imports.txt; exit 1; }
-	@echo 'pages';   $(PY) docs/generate.py --check && $(PY) -m genesis.connectors.topic_docs --check
+	@echo 'pages';   $(PY) docs/generate.py --check && $(PY) -m genesis.connectors.topic_docs --check && \
+		$(PY) ops/generate.py --check
 
 drill: .venv/.dev ## Kill every part at every step of an order, over seeds (ARGS="--seeds 3"); minutes each
 	@$(PY) -m tests.system.kill_matrix $(ARGS)
@@ -48,6 +49,7 @@ bench: .venv/.dev ## Measure against the baselines; writes build/bench.json
 docs: .venv/.dev ## Generate the reference pages and the pictures of the operators
 	@$(PY) docs/generate.py
 	@$(PY) -m genesis.connectors.topic_docs
+	@$(PY) ops/generate.py
 
 lock: .venv/.dev ## Renew the lock files from pyproject.toml (ARGS=--upgrade for newer versions)
 	@echo 'Resolving for Python 3.11 and 3.12 (some seconds)'

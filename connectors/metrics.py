@@ -28,7 +28,12 @@ REGISTRY: dict[str, Metric] = {}
 TIERS = ("sniper", "hunter", "strategist", "architect")
 """What the value of ``genesis_account_tier`` counts through, from 0."""
 
-PROCESS = ("process_resident_memory_bytes", "process_open_fds", "process_cpu_seconds_total")
+PROCESS = (
+    "process_resident_memory_bytes",
+    "process_open_fds",
+    "process_cpu_seconds_total",
+    "process_start_time_seconds",
+)
 """What the client library adds of each process, as far as our rules and dashboards use it."""
 
 

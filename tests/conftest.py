@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.kafka_server import ApacheKafka, KafkaUnavailable, apache_kafka, jar_folder, resolve_jars
+from tests.monitoring_tools import ToolsUnavailable, tools
 from tests.postgres_server import Postgres, PostgresUnavailable
 
 KAFKA_TEST_TIMEOUT_S = 300
@@ -67,6 +68,17 @@ def postgres() -> Iterator[Postgres]:
         pytest.skip(str(missing))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def monitoring() -> Path:
+    """Give the folder of Prometheus and its tools. Without it the test is skipped; with CI=true it fails."""
+    try:
+        return tools()
+    except ToolsUnavailable as missing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI=true, but {missing}", pytrace=False)
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ def module_name(path: Path) -> str:
 
 
 SHIPPED = sources(*FOLDERS)
-OURS = sources(*FOLDERS, "tests", "benchmarks", "docs", "docker")
+OURS = sources(*FOLDERS, "tests", "benchmarks", "docs", "docker", "ops")
 
 
 def test_every_folder_with_python_files_is_a_listed_package() -> None:

@@ -230,3 +230,17 @@ def test_a_region_binds_the_pods_to_it() -> None:
 def test_two_releases_share_no_name() -> None:
     first, second = ({name_of(each) for each in rendered(LAPTOP, release)} for release in ("blue", "green"))
     assert not first & second
+
+
+def test_the_rules_of_the_operations_folder_come_with_the_chart() -> None:
+    base = "https://books.example/"
+    made = rendered(changed(LAPTOP, **WATCHED, monitoring__runbookBase=base))
+    (rule,) = (each for each in made if each["kind"] == "PrometheusRule")
+    groups = {group["name"]: group["rules"] for group in rule["spec"]["groups"]}
+    assert {"genesis-parts", "genesis-serving", "genesis-failures"} <= set(groups)
+    alerts = [each for rules in groups.values() for each in rules if "alert" in each]
+    assert {"GenesisFeedSilent", "GenesisPartDown", "GenesisServingBurn"} <= {
+        each["alert"] for each in alerts
+    }
+    for each in alerts:
+        assert each["annotations"]["runbook_url"] == f"{base}{each['alert']}.md"

@@ -1,0 +1,75 @@
+"""Prometheus, Alertmanager and their tools from Debian's packages, unpacked under build/, never installed."""
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("prometheus", "prometheus-alertmanager")
+PROGRAMS = ("promtool", "amtool", "prometheus", "prometheus-alertmanager")
+FOLDER = ROOT / "build" / "monitoring"
+FETCH_TIMEOUT_S = 240
+"""Longest for about 30 MB, or for the lists of packages."""
+
+
+class ToolsUnavailable(RuntimeError):
+    """Prometheus cannot be had on this machine; the message says what is missing and what to do."""
+
+
+def tools(folder: Path = FOLDER) -> Path:
+    """Return the folder of the programs, fetching them first if they are not there yet.
+
+    Raises
+    ------
+    ToolsUnavailable
+        When this is no Debian or Ubuntu, or the packages cannot be fetched.
+    """
+    programs = folder / "usr" / "bin"
+    if all((programs / name).is_file() for name in PROGRAMS):
+        return programs
+    installed = [shutil.which(name) for name in PROGRAMS]
+    if all(installed):
+        return Path(str(installed[0])).parent
+    if not shutil.which("apt-get") or not shutil.which("dpkg"):
+        raise ToolsUnavailable(
+            "the alert rules are tried with Debian's Prometheus, and there is no apt-get here: install "
+            f"{' '.join(PROGRAMS)} so that they are on PATH"
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="monitoring-partial-") as partial:
+        _fetch(Path(partial))
+        for package in Path(partial).glob("*.deb"):
+            _run(["dpkg", "-x", str(package), f"{partial}/unpacked"], Path(partial))
+        try:
+            (Path(partial) / "unpacked").rename(folder)
+        except OSError:  # another process was quicker
+            if not programs.is_dir():
+                raise
+    return programs
+
+
+def _fetch(folder: Path) -> None:
+    """Download the packages; where the lists are missing or old, renew them once."""
+    command = ["apt-get", "download", *PACKAGES]
+    if not _run(command, folder):
+        return
+    _run(["apt-get", "update"], folder)
+    said = _run(command, folder)
+    if said:
+        raise ToolsUnavailable(
+            f"the alert rules are tried with Debian's Prometheus, which cannot be fetched: {said} "
+            f"(try: apt-get update && apt-get download {' '.join(PACKAGES)})"
+        )
+
+
+def _run(command: list[str], folder: Path) -> str:
+    """Return what went wrong with a command, in a line; empty when nothing did."""
+    try:
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=FETCH_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("E:")] or ["it failed"]
+    return lines[0] if done.returncode else ""
