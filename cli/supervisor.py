@@ -41,6 +41,10 @@ EXCHANGE_SECRETS = (
     "GENESIS_API_KEY_FILE",
     "GENESIS_API_SECRET",
     "GENESIS_API_SECRET_FILE",
+    "GENESIS_VAULT_TOKEN",
+    "GENESIS_VAULT_TOKEN_FILE",
+    "GENESIS_VAULT_SECRET_ID",
+    "GENESIS_VAULT_SECRET_ID_FILE",
 )
 """Variables that are empty for every part but the gateway."""
 

@@ -125,7 +125,13 @@ class Settings(BaseSettings):
     api_secret: SecretStr = Field(
         SecretStr(""), description="secret of the exchange account, or its private key in PEM"
     )
-    vault_path: str = Field("", description="path of a secret in Vault with api_key and secret")
+    vault_address: str = Field("", description="address of Vault, as https://vault:8200")
+    vault_path: str = Field(
+        "", description="secret in Vault's KV version 2 with api_key and secret, as secret/genesis/exchange"
+    )
+    vault_token: SecretStr = Field(SecretStr(""), description="token that may read it; empty for an AppRole")
+    vault_role_id: str = Field("", description="role id of an AppRole, in place of a token")
+    vault_secret_id: SecretStr = Field(SecretStr(""), description="secret id of that AppRole")
     ledger_url: SecretStr = Field(
         SecretStr(""),
         description="database of the ledger, as postgresql+psycopg://user@host/database; empty for SQLite in "

@@ -1,4 +1,4 @@
-"""Generate Prometheus rules and their tests from ops/slo.yaml and ops/alerts.yaml.
+"""Generate Prometheus rules, their tests and Grafana's dashboards from the YAML files of this folder.
 
 `make docs` writes them; `make check` runs this with `--check`, which fails if a file is not current. With
 `--speed 60 --output FOLDER` the same rules come with every duration divided by 60, for trying them.
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import alerts
+import dashboards
 import slo
 import yaml
 
@@ -69,7 +70,7 @@ def files(speed: int = 1) -> dict[str, str]:
         if name != "failures":
             head["evaluation_interval"] = "1m"
         found[f"ops/prometheus/tests/{name}.yml"] = text(head | {"tests": cases})
-    return found
+    return found | dashboards.files(read("dashboards.yaml"))
 
 
 def main() -> int:

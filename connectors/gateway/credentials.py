@@ -68,7 +68,7 @@ class Credentials:
 
 
 class Vault(Protocol):
-    """What is asked of a Vault client (`hvac.Client` with a small adapter)."""
+    """What is asked of a Vault client (`vault.VaultClient`)."""
 
     def read(self, path: str) -> dict[str, str]:
         """Return the fields of a secret."""
@@ -105,19 +105,14 @@ def from_file(path: Path) -> Credentials:
     return Credentials(held.api_key, held.secret)
 
 
-def from_vault(vault: Vault | None, path: str) -> Credentials:
+def from_vault(vault: Vault, path: str) -> Credentials:
     """Return credentials from Vault.
 
     Raises
     ------
     CredentialsMissing
-        When no Vault is configured, or the secret lacks a field.
+        When the secret cannot be read, or lacks a field.
     """
-    if vault is None:
-        raise CredentialsMissing(
-            f"credentials at {path!r} are in Vault, and no Vault is configured: give a file"
-            " (GENESIS_CREDENTIALS_FILE) or GENESIS_API_KEY and GENESIS_API_SECRET instead"
-        )
     fields = vault.read(path)
     try:
         return Credentials(fields["api_key"], fields["secret"])
@@ -125,8 +120,8 @@ def from_vault(vault: Vault | None, path: str) -> Credentials:
         raise CredentialsMissing(f"the secret at {path!r} in Vault has no field {error.args[0]!r}") from None
 
 
-def find(file: str, api_key: SecretStr, secret: SecretStr, vault_path: str = "") -> Credentials:
-    """Return credentials from where they are configured: file, else environment, else Vault.
+def find(file: str, api_key: SecretStr, secret: SecretStr) -> Credentials:
+    """Return credentials from where they are configured: file, else environment.
 
     Raises
     ------
@@ -137,9 +132,7 @@ def find(file: str, api_key: SecretStr, secret: SecretStr, vault_path: str = "")
         return from_file(Path(file))
     if api_key.get_secret_value() or secret.get_secret_value():
         return Credentials(api_key.get_secret_value(), secret.get_secret_value())
-    if vault_path:
-        return from_vault(None, vault_path)
     raise CredentialsMissing(
         "no credentials: give GENESIS_CREDENTIALS_FILE, a file that only you can read,"
-        " or GENESIS_API_KEY and GENESIS_API_SECRET"
+        " GENESIS_API_KEY and GENESIS_API_SECRET, or GENESIS_VAULT_ADDRESS and GENESIS_VAULT_PATH"
     )

@@ -41,12 +41,17 @@ def find_credentials(settings: Settings) -> Credentials:
     CredentialsMissing
         When there are none.
     """
-    try:
-        return credentials.find(
-            settings.credentials_file, settings.api_key, settings.api_secret, settings.vault_path
+    is_bare = not (settings.credentials_file or settings.api_key.get_secret_value())
+    if is_bare and (settings.vault_address or settings.vault_path):
+        from genesis.connectors.gateway.vault import Entrance, VaultClient  # 10 MB that few need
+
+        entrance = Entrance(
+            settings.vault_address, settings.vault_token, settings.vault_role_id, settings.vault_secret_id
         )
+        return credentials.from_vault(VaultClient(entrance), settings.vault_path)
+    try:
+        return credentials.find(settings.credentials_file, settings.api_key, settings.api_secret)
     except CredentialsMissing:
-        is_bare = not (settings.credentials_file or settings.api_key.get_secret_value())
         if settings.trading is Kind.SIMULATOR and is_bare:
             return Credentials(*SIMULATOR_CREDENTIALS)
         raise

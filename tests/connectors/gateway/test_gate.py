@@ -86,7 +86,7 @@ def test_other_venues_take_no_address(kind: Kind) -> None:
 def test_a_venue_without_credentials_is_refused_with_a_sentence() -> None:
     with pytest.raises(CredentialsMissing, match="GENESIS_CREDENTIALS_FILE"):
         make_venue(Settings(trading="testnet"))  # type: ignore[arg-type]
-    with pytest.raises(CredentialsMissing, match="no Vault is configured"):
+    with pytest.raises(CredentialsMissing, match="GENESIS_VAULT_ADDRESS must begin"):
         make_venue(Settings(trading="testnet", vault_path="secret/binance"))  # type: ignore[arg-type]
 
 
