@@ -39,6 +39,7 @@ MODULES = {
     "record": "record",
     "backtest": "backtest",
     "strategy": "strategy",
+    "stress-test": "stress_test",
     "simulate-trader": "simulate_trader",
     "order": "order",
     "kill": "kill",

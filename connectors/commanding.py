@@ -14,7 +14,7 @@ from genesis.connectors.kafka import BrokerUnreachable, FrameConsumer, FrameProd
 from genesis.connectors.settings import Settings
 from genesis.operators import topics
 from genesis.operators.account import signing
-from genesis.operators.account.events import AccountEvent, Behaviour, Command, Role, kind_of
+from genesis.operators.account.events import AccountEvent, Behaviour, Command, Role, StressReplay, kind_of
 from genesis.operators.account.outcomes import Decision
 
 AGAIN_S = 3.0
@@ -97,7 +97,7 @@ class Commander:
         self._waiting: dict[str, _Waiting] = {}
         self._consumer.poll(POLL_MESSAGES, POLL_S)  # finds the end of the topic when the broker is there
 
-    def begin(self, command: Command, command_id: str = "") -> str:
+    def begin(self, command: Command | StressReplay, command_id: str = "") -> str:
         """Send a command; return its id, by which `settle` gives the decision on it."""
         command_id = command_id or secrets.token_hex(12)
         event = signing.sealed(
@@ -141,7 +141,7 @@ class Commander:
         """Wait for the decision on a command no longer."""
         self._waiting.pop(command_id, None)
 
-    def ask(self, command: Command, timeout_s: float, command_id: str = "") -> Decision:
+    def ask(self, command: Command | StressReplay, timeout_s: float, command_id: str = "") -> Decision:
         """Send a command; return the decision on it.
 
         Raises

@@ -27,6 +27,7 @@ class Role(StrEnum):
     TICKER = "ticker"
     GATEWAY = "gateway"
     GUARD = "guard"  # kill switch
+    EXAMINER = "examiner"  # stress replay
 
 
 class AccountEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -196,6 +197,19 @@ class Behaviour(_Body, frozen=True, kw_only=True, tag="behaviour"):
     acts: Annotated[tuple[Act, ...], Meta(min_length=1, max_length=ACTS_MAX)]
 
 
+class StressReplay(_Body, frozen=True, kw_only=True, tag="stress_replay"):
+    """What a replay of a crash found on a copy of the account; the account judges it."""
+
+    crash: Name
+    state_ns: int  # the account's clock in the state that was replayed
+    head: Name  # newest audit entry of that state
+    equity_before: Amount  # quote asset, when the crash began
+    at_risk: Amount  # worth of what was held then
+    equity_lowest: Amount
+    strategies: Annotated[tuple[Name, ...], Meta(max_length=64)] = ()
+    digest: Name  # of all that went in and came out
+
+
 class Execution(_Body, frozen=True, kw_only=True, tag="execution"):
     """What the venue reported of a child order; one for every change and every trade."""
 
@@ -300,11 +314,11 @@ Command = (
     | ForgetBehaviour
 )
 Report = Execution | VenueBalances | PermitRefused | VenueLink
-Body = Command | Report | Listings | MarketRecord | Behaviour
+Body = Command | Report | Listings | MarketRecord | Behaviour | StressReplay
 
 KINDS: dict[str, type[msgspec.Struct]] = {
     str(each.__struct_config__.tag): each
-    for each in (*Command.__args__, *Report.__args__, Listings, MarketRecord, Behaviour)
+    for each in (*Command.__args__, *Report.__args__, Listings, MarketRecord, Behaviour, StressReplay)
 }
 
 _COMMANDS = frozenset(str(each.__struct_config__.tag) for each in Command.__args__)
@@ -316,6 +330,7 @@ ALLOWED: dict[str, frozenset[str]] = {
     Role.TICKER: frozenset({"market", "listings"}),
     Role.GATEWAY: _REPORTS,
     Role.GUARD: frozenset({"set_mode", "cancel_orders", "flatten"}),
+    Role.EXAMINER: frozenset({"stress_replay"}),
 }
 """Which kinds each role may make."""
 

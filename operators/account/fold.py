@@ -12,6 +12,7 @@ import msgspec
 from genesis.operators.account import (
     commands,
     composure,
+    examining,
     figures,
     guarding,
     market,
@@ -28,6 +29,7 @@ from genesis.operators.account.events import (
     Listings,
     MarketRecord,
     PermitRefused,
+    StressReplay,
     VenueBalances,
     VenueLink,
     decode,
@@ -87,7 +89,9 @@ def _take(desk: Desk, event: AccountEvent) -> None:
 
 
 def _carry_out(
-    desk: Desk, event: AccountEvent, body: Command | VenueBalances | PermitRefused | VenueLink | Behaviour
+    desk: Desk,
+    event: AccountEvent,
+    body: Command | VenueBalances | PermitRefused | VenueLink | Behaviour | StressReplay,
 ) -> None:
     if isinstance(body, VenueBalances):
         reports.on_balances(desk, body)
@@ -95,6 +99,8 @@ def _carry_out(
         reports.on_link(desk, body)
     elif isinstance(body, PermitRefused):
         reports.on_permit_refused(desk, body)
+    elif isinstance(body, StressReplay):
+        examining.take(desk, body)
     else:
         was = tilting.before(desk, body)
         if not isinstance(body, Behaviour):

@@ -374,7 +374,10 @@ def note_uncorrelated(performance: Performance, positions: int) -> None:
     performance.today.uncorrelated = max(performance.today.uncorrelated, positions)
 
 
-def note_crash(performance: Performance, crash: str) -> None:
-    """Count a crash that was survived in a stress replay, once, by its name."""
-    if crash not in performance.crashes and len(performance.crashes) < CRASHES_MAX:
+def note_crash(performance: Performance, crash: str, *, survived: bool = True) -> None:
+    """Count a crash that a stress replay survived, once, by its name; one that it did not counts no more."""
+    known = crash in performance.crashes
+    if survived and not known and len(performance.crashes) < CRASHES_MAX:
         performance.crashes.append(crash)
+    elif known and not survived:
+        performance.crashes.remove(crash)

@@ -23,7 +23,7 @@ def configured(tmp_path: Path) -> Settings:
 
 def test_each_role_gets_a_key_of_its_own_and_keeps_it(configured: Settings) -> None:
     first = create_keys(configured)
-    assert list(first) == ["trader", "strategy", "ticker", "gateway", "guard", "permit", "audit"]
+    assert list(first) == ["trader", "strategy", "ticker", "gateway", "guard", "examiner", "permit", "audit"]
     assert {len(key) for key in first.values()} == {32}
     assert len(set(first.values())) == len(first)
     assert dict(create_keys(configured)) == dict(first)
@@ -36,7 +36,7 @@ def test_files_and_folder_are_closed_to_others(configured: Settings) -> None:
     folder = keys.folder_of(configured)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     files = list(folder.iterdir())
-    assert len(files) == 7, "nothing else is left behind"
+    assert len(files) == 8, "nothing else is left behind"
     assert {stat.S_IMODE(each.stat().st_mode) for each in files} == {0o600}
 
 
@@ -156,7 +156,7 @@ def test_a_secret_that_a_deployment_mounts_may_be_read_by_its_group(
     with pytest.raises(KeysError):
         open_keys(configured)
     monkeypatch.setattr(os, "getuid", lambda: 1000)
-    assert len(open_keys(configured)) == 7
+    assert len(open_keys(configured)) == 8
     folder.chmod(0o755)
     with pytest.raises(KeysError, match="others can read"):
         open_keys(configured)

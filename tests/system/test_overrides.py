@@ -32,6 +32,7 @@ from genesis.operators.account.events import (
     PlaceOrder,
     Role,
     SetMode,
+    StressReplay,
     VenueBalances,
     WriteJournal,
 )
@@ -46,6 +47,10 @@ FOREVER_NS = 2**62
 FILL = Execution(
     client_order_id="g", venue_order_id=1, symbol=SYMBOL, side="buy", status="filled", trade_id=10**9,
     last_qty="5", last_price="1",
+)  # fmt: skip
+REPLAY = StressReplay(
+    crash="cascade", state_ns=FOREVER_NS, head="", equity_before="500", at_risk="25", equity_lowest="499",
+    digest="d",
 )  # fmt: skip
 MARK = Mark(symbol=SYMBOL, bid="1", ask="1.01", bid_qty="1", ask_qty="1", quoted_ns=FOREVER_NS)
 
@@ -270,6 +275,7 @@ ATTEMPTS = (
     ),
     Attempt("a forged mark", forged_event(Role.TICKER, MarketRecord(marks=[MARK])), 1),
     Attempt("a forged mode", forged_event(Role.GUARD, SetMode(mode="active")), 1),
+    Attempt("a forged stress replay", forged_event(Role.EXAMINER, REPLAY), 1),
     Attempt(
         "a forged command", forged_event(Role.TRADER, PlaceOrder(symbol=SYMBOL, side="buy", notional="11")), 1
     ),

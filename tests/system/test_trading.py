@@ -31,6 +31,7 @@ from genesis.operators.account.events import (
     Role,
     SetStop,
 )
+from genesis.operators.account.examining import CRASHES
 from genesis.operators.account.outcomes import Decision
 from genesis.operators.records import MarketState
 from tests.system import running
@@ -219,6 +220,22 @@ def test_what_is_bought_is_guarded_at_the_venue_also_while_the_account_flow_is_d
     running.wait_for(lambda: not resting_stops(system), "the stop to be gone", system.process)
     running.wait_for(system.agrees, "the books to agree", system.process)
     assert system.account().portfolio.positions[SYMBOL].qty < Decimal(qty)
+
+
+def test_a_stress_test_is_judged_by_the_account_and_counted(system: System) -> None:
+    running.wait_for(system.is_open, "the market to be clean", system.process)
+    before = system.account().head_number
+    words = ("stress-test", "--json", "--data", str(system.data))
+    said = subprocess.run([*running.GENESIS, *words], check=False, capture_output=True, text=True, timeout=90)
+    replays = json.loads(said.stdout)["replays"]
+    assert said.returncode == 0, said.stderr
+    assert [each["crash"] for each in replays] == list(CRASHES)
+    assert system.account().performance.crashes == list(CRASHES)
+    with system.ledger() as ledger:
+        audited = [each.body for each in ledger.audit_entries("main", before) if "stress_replay" in each.body]
+    for each in replays:
+        assert 0.0 < each["fall"] < 0.15
+        assert any(each["digest"] in body for body in audited)
 
 
 def previewed(system: System, notional: str) -> tuple[int, dict[str, Any]]:
