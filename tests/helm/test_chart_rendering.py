@@ -158,7 +158,7 @@ def test_a_part_gets_the_keys_that_it_needs_and_no_others() -> None:
     assert found["account"] == set(NAMES)
     assert found["gateway"] == {"gateway", "permit", "ticker", "guard"}
     assert found["ticker"] == {"ticker"}
-    assert found["dashboard"] == {"trader", "guard", "audit"}
+    assert found["dashboard"] == {"trader", "guard", "examiner", "audit"}
     assert not found["feed"] | found["market"] | found["archive"] | found["migrate"]
 
 

@@ -227,8 +227,8 @@ def test_a_stress_test_is_judged_by_the_account_and_counted(system: System) -> N
     before = system.account().head_number
     words = ("stress-test", "--json", "--data", str(system.data))
     said = subprocess.run([*running.GENESIS, *words], check=False, capture_output=True, text=True, timeout=90)
+    assert said.returncode == 0, said.stderr + said.stdout
     replays = json.loads(said.stdout)["replays"]
-    assert said.returncode == 0, said.stderr
     assert [each["crash"] for each in replays] == list(CRASHES)
     assert system.account().performance.crashes == list(CRASHES)
     with system.ledger() as ledger:

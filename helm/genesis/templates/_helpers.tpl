@@ -23,7 +23,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- define "genesis.parts" -}}
 feed:     {run: feed,    kind: Deployment,  keys: [], to: [internet]}
 market:   {run: market,  kind: StatefulSet, keys: [], volume: true, to: []}
-account:  {run: account, kind: StatefulSet, keys: [trader, strategy, ticker, gateway, guard, permit, audit], volume: true, to: [ledger]}
+account:  {run: account, kind: StatefulSet, keys: [trader, strategy, ticker, gateway, guard, examiner, permit, audit], volume: true, to: [ledger]}
 archive:  {run: store,   kind: StatefulSet, keys: [], to: [store]}
 ticker:   {run: ticker,  kind: Deployment,  keys: [ticker], to: [internet]}
 gateway:  {run: gateway, kind: Deployment,  keys: [gateway, permit, ticker, guard], volume: true, exchange: true, to: [ledger, internet]}
