@@ -7,7 +7,8 @@ from genesis.cli.errors import CommandError
 from genesis.cli.order import attached
 from genesis.connectors import strategist
 from genesis.connectors.commanding import Commander, NoDecisionError
-from genesis.connectors.keys import open_keys
+from genesis.connectors.keys import AUDIT, open_keys
+from genesis.connectors.ledger import open_ledger
 from genesis.connectors.settings import Settings
 from genesis.operators.account.events import Role, StressReplay
 from genesis.operators.account.examining import CRASHES
@@ -57,7 +58,8 @@ def stress_test(
 
 
 def _snapshot(settings: Settings) -> bytes:
-    with books.opened(settings) as ledger:
+    key = open_keys(settings, AUDIT)[AUDIT]  # the state is read only with its seal checked
+    with open_ledger(settings, audit_key=key, create=False) as ledger:
         saved = ledger.load(settings.account)
     if saved is None:
         raise CommandError(f"the ledger has no state of account {settings.account!r} yet")
