@@ -6,6 +6,9 @@ from genesis.cli.errors import CommandError
 from genesis.cli.status import readiness
 from genesis.connectors import run_file, settings
 
+LAST_STARTED = "feed"
+"""The part that a whole system starts last."""
+
 
 def healthcheck() -> None:
     """Ask the part that runs here, or each part of `genesis up`, whether it is ready.
@@ -21,7 +24,11 @@ def healthcheck() -> None:
             "GENESIS_METRICS_PORT is 0, so nobody can be asked: set it to a port, for the part and for this"
         )
     run = run_file.read(configured.data)
-    ports = run.metrics if run is not None else {"the part": configured.metrics_port}
+    ports = {"the part": configured.metrics_port}
+    if run is not None:
+        if LAST_STARTED not in run.states:
+            raise CommandError(f"the system is still starting: {LAST_STARTED} is to come")
+        ports = {name: port for name, port in run.metrics.items() if run.states[name] != "finished"}
     host = "127.0.0.1" if configured.metrics_host == "0.0.0.0" else configured.metrics_host
     said = {name: readiness(f"http://{host}:{port}") for name, port in ports.items()}
     waiting = {name: answer["reasons"] for name, answer in said.items() if not answer["ready"]}

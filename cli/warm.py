@@ -3,6 +3,7 @@
 ``python -m genesis.cli.warm`` runs when an image is built, so that no part compiles anything at its start.
 """
 
+import os
 import pkgutil
 from importlib import import_module
 from types import ModuleType
@@ -25,12 +26,22 @@ def import_all(*packages: ModuleType) -> int:
 
 
 def compile_kernels() -> None:
-    """Compile the kernels of the parts, or load them from their cache."""
+    """Compile the kernels of the parts on two cores; what both needed at once is looked after at the end."""
     from genesis.connectors.feed import warm
     from genesis.flows import account, market
+    from genesis.operators import pairs_fold
 
-    for module in (warm, market, account):
-        module.compile_kernels()
+    child = os.fork()
+    if child == 0:
+        try:
+            for module in (warm, account, pairs_fold):
+                module.compile_kernels()
+        finally:
+            os._exit(0)
+    market.compile_kernels()
+    os.waitpid(child, 0)
+    for each in (warm, account, market):
+        each.compile_kernels()
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ from genesis.operators.account.desk import FoldKeys, Outcome
 from genesis.operators.account.events import AccountEvent, Role
 from genesis.operators.account.state import Account
 from genesis.operators.records import DeadLetter, Health
+from genesis.operators.tilt import watch
+from genesis.operators.tilt.observations import OBSERVATION
 
 POLL_MESSAGES = 1_000
 FETCH_WAIT_EMBEDDED_MS, FETCH_WAIT_MS = 10, 100
@@ -266,7 +268,7 @@ def add_account(flow: Dataflow, bench: _Bench) -> None:
 
 
 def compile_kernels() -> None:
-    """Compile what working orders are cut with, or load it from its cache."""
+    """Compile what orders are cut with and what watches for tilt, or load it from its cache."""
     from decimal import Decimal
 
     rules = state.Rules("A", "A", "B", Decimal(1), Decimal(1), Decimal(1), Decimal(10**6), Decimal(1), True)
@@ -278,7 +280,7 @@ def compile_kernels() -> None:
         )  # fmt: skip
         working = execution.planned(wanted, rules, view, 0, 0.0)
         execution.on_market(working, rules, view, one, 1)
-    np.zeros(1)
+    watch.observe(watch.fresh(), np.zeros(1, OBSERVATION))
 
 
 def main(settings: Settings) -> int:

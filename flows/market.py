@@ -39,10 +39,11 @@ from genesis.connectors.kafka import FrameConsumer, FrameProducer, ensure_topics
 from genesis.connectors.meter import Meter
 from genesis.connectors.release.coloured import ColouredProducer
 from genesis.connectors.settings import Settings, SettingsError
-from genesis.operators import market_join, pairs_fold, shard_fold, standings
+from genesis.operators import market_join, pairs_fold, shard_fold, standings, waiting
 from genesis.operators.arrays import NEVER_NS, copied
 from genesis.operators.records import BOOK, GAP, QUOTE, TRADE, DeadLetter
 from genesis.operators.roster import CELL_NS
+from genesis.operators.sampling import SAMPLE
 from genesis.operators.shard_fold import Arrivals
 
 WATERMARK_EVERY_NS = 100_000_000
@@ -252,6 +253,13 @@ def compile_kernels() -> None:
     _, folded = shard_fold.fold(shard_fold.new_shard(), Arrivals(rows, (NEVER_NS,) * 4, (1,) * 4))
     told = market_join.Contribution(0, folded.closed_ns, folded.quiet_ns, folded.samples, folded.gaps)
     market_join.fold(market_join.new_join(1, (0,)), [told])
+    samples = np.zeros(2, SAMPLE)  # of two instruments, so that there is a pair
+    samples["symbol_0"], samples["market"], samples["has_quote"] = [1, 2], 1, 1
+    samples["bid_price"], samples["ask_price"] = 1.0, 2.0
+    pair = market_join.Contribution(0, 2 * CELL_NS, 0, samples, GAP.empty())
+    market_join.fold(market_join.new_join(1, (0,)), [pair])
+    ticks = waiting.ticks([(0, 0, 0, 0), (1, 0, 0, 0)], ((1.0,), (1.0,)))
+    waiting.release(waiting.admit((), ticks, NEVER_NS)[0], 0)
     standings.fold(standings.no_standings(1), [standings.Told(0, 0, np.zeros(1, standings.CANDIDATE))])
     pairs_fold.compile_kernels()
 

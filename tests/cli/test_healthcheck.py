@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from genesis.cli.errors import CommandError
 from genesis.cli.healthcheck import healthcheck
 from genesis.connectors import probes, run_file
 from genesis.connectors.probes import State
@@ -49,13 +50,28 @@ def test_of_a_whole_system_every_part_is_asked(
 ) -> None:
     state.is_started = True
     port = int(os.environ["GENESIS_METRICS_PORT"])
-    run = run_file.RunFile(pid=os.getpid(), broker="127.0.0.1:1", metrics={"market": port, "feed": 1})
+    states = {"market": "running", "feed": "running", "venue": "finished"}
+    run = run_file.RunFile(
+        pid=os.getpid(),
+        broker="127.0.0.1:1",
+        states=states,
+        metrics={"market": port, "feed": 1, "venue": 2},
+    )
     run_file.write(tmp_path, run)
     with pytest.raises(typer.Exit):
         healthcheck()
     said = capsys.readouterr().out
     assert "feed is not ready: it does not answer" in said
     assert "market" not in said
+    assert "venue" not in said
+
+
+def test_a_system_of_which_the_last_part_is_missing_is_still_starting(state: State, tmp_path: Path) -> None:
+    state.is_started = True
+    run = run_file.RunFile(pid=os.getpid(), broker="127.0.0.1:1", states={"broker": "running"})
+    run_file.write(tmp_path, run)
+    with pytest.raises(CommandError, match="still starting"):
+        healthcheck()
 
 
 def test_without_a_port_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
