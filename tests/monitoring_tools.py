@@ -9,6 +9,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("prometheus", "prometheus-alertmanager")
 PROGRAMS = ("promtool", "amtool", "prometheus", "prometheus-alertmanager")
 FOLDER = ROOT / "build" / "monitoring"
+TEMPLATES = b"/usr/share/prometheus/alertmanager"
+"""Where Debian's Alertmanager looks for its templates; unpacked, it is to look where it is started."""
+
 FETCH_TIMEOUT_S = 240
 """Longest for about 30 MB, or for the lists of packages."""
 
@@ -41,12 +44,23 @@ def tools(folder: Path = FOLDER) -> Path:
         _fetch(Path(partial))
         for package in Path(partial).glob("*.deb"):
             _run(["dpkg", "-x", str(package), f"{partial}/unpacked"], Path(partial))
+        _relocate(Path(partial) / "unpacked" / "usr" / "bin" / "prometheus-alertmanager")
         try:
             (Path(partial) / "unpacked").rename(folder)
         except OSError:  # another process was quicker
             if not programs.is_dir():
                 raise
     return programs
+
+
+def templates(programs: Path) -> Path:
+    """Return the folder that Alertmanager has to be started in."""
+    return programs.parent / "share" / "prometheus" / "alertmanager"
+
+
+def _relocate(program: Path) -> None:
+    """Write another path over the one that is compiled in, of the same length: ``./././…``."""
+    program.write_bytes(program.read_bytes().replace(TEMPLATES, b"./" * (len(TEMPLATES) // 2)))
 
 
 def _fetch(folder: Path) -> None:
