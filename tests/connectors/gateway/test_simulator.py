@@ -1,6 +1,7 @@
 """The gateway by way of the official SDK against the real simulator and its faults."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
@@ -81,5 +82,29 @@ def test_the_opening_balances_are_told_and_the_link_too(tmp_path: Path) -> None:
         assert balances.opening
         assert Decimal(balances.balances["USDT"][0]) == 1_000_000
         assert bench.outlet.bodies(VenueLink)[-1].connected
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize("status", ["418", "429"])
+def test_a_ban_is_waited_out_nothing_is_sent_meanwhile_and_then_all_of_it(
+    tmp_path: Path, status: str
+) -> None:
+    async def scene(bench: Bench) -> None:
+        bench.decide(1, qty="0.01", limit_price=await bench.price(takes=False))
+        await bench.until(lambda: bench.statuses(1) == ["new"])
+        takes = await bench.price(takes=True)
+        await bench.venue.fault(f"{status}:order:count=1,retry_after_s=2")
+        begun_ns = time.time_ns()
+        bench.decide(2, qty="0.01", limit_price=takes, time_in_force="ioc")
+        bench.decide(3, action="cancel", client_order_id="g-1")
+        bench.decide(4, qty="0.02", limit_price=takes, time_in_force="ioc")
+        await bench.until(lambda: all(bench.has_ended(number) for number in (1, 2, 4)))
+        arrived_ns = (await bench.venue.get("/genesis/arrivals"))["arrivals_ns"]
+        assert min(arrived_ns["g-2"], arrived_ns["g-4"]) >= begun_ns + 2 * 10**9
+        assert bench.statuses(1) == ["new", "canceled"]
+        assert (traded(bench, 2), traded(bench, 4)) == (Decimal("0.01"), Decimal("0.02"))
+        said = (await bench.venue.get("/genesis/accounts"))["accounts"][0]
+        assert (said["orders"], said["open_orders"]) == (3, 0)
 
     play(tmp_path, scene)
