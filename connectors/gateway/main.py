@@ -227,7 +227,7 @@ async def _run(settings: Settings, venue: TradingVenue, keys: KeyRing, ledger: L
         await gateway.run(stopping)
     except FenceLost as error:
         metrics.FENCE_LOSSES.inc()
-        probes.STATE.trouble("fence", f"another gateway has taken over: {error}")
+        probes.STATE.trouble("fence", f"fenced off: {error}")
         log.error("fenced off", reason=str(error))
         desk.link(connected=False, detail=str(error))
         await venue.close()

@@ -10,8 +10,6 @@ from sqlalchemy import Connection, select, update
 from genesis.connectors.ledger import orders
 from genesis.connectors.ledger.tables import FENCES
 
-_PREFIX = "halt:"
-
 
 class Halt(NamedTuple):
     """The newest halt of an account.
@@ -26,12 +24,12 @@ class Halt(NamedTuple):
 def halt(connection: Connection, account_id: str) -> int:
     """Halt an account and void the token of its gateway; return the number of the halt."""
     orders.take_fence(connection, account_id)
-    return orders.take_fence(connection, _PREFIX + account_id)
+    return orders.take_fence(connection, orders.HALT_PREFIX + account_id)
 
 
 def newest(connection: Connection, account_id: str) -> Halt:
     """Return the newest halt of an account."""
-    query = select(FENCES.c.token).where(FENCES.c.name == _PREFIX + account_id)
+    query = select(FENCES.c.token).where(FENCES.c.name == orders.HALT_PREFIX + account_id)
     token = int(connection.execute(query).scalar() or 0)
     return Halt(abs(token), token > 0)
 
@@ -39,5 +37,5 @@ def newest(connection: Connection, account_id: str) -> Halt:
 def lift(connection: Connection, account_id: str) -> None:
     """Lift a halt; none is fine, too."""
     # The row stays, with its number: fences are never removed, and a token below 1 is nobody's.
-    halted = (FENCES.c.name == _PREFIX + account_id) & (FENCES.c.token > 0)
+    halted = (FENCES.c.name == orders.HALT_PREFIX + account_id) & (FENCES.c.token > 0)
     connection.execute(update(FENCES).where(halted).values(token=-FENCES.c.token))

@@ -52,6 +52,10 @@ def take_fence(connection: Connection, name: str) -> int:
     return int(counted)
 
 
+HALT_PREFIX = "halt:"
+"""Begins the name of the fence that an account's halt is."""
+
+
 def hold(connection: Connection, token: int, account_id: str) -> None:
     """Keep the fence of an account until the transaction ends.
 
@@ -64,9 +68,10 @@ def hold(connection: Connection, token: int, account_id: str) -> None:
     """
     name = connection.execute(HOLD_FENCE, {"token": token}).scalar()
     if name is None:
-        raise FenceLost(
-            f"another gateway has taken over (token {token} is void): this one sends nothing any more"
-        )
+        halted = select(FENCES.c.token).where(FENCES.c.name == HALT_PREFIX + account_id)
+        by_switch = abs(int(connection.execute(halted).scalar() or 0)) > token
+        why = "the kill switch was used" if by_switch else "another gateway has taken over"
+        raise FenceLost(f"{why} (token {token} is void): this gateway sends nothing any more")
     if name != account_id:
         raise UnknownDecision(f"the gateway of account {name!r} has nothing to do with {account_id!r}")
 

@@ -149,7 +149,7 @@ def test_a_halt_voids_the_token_of_the_gateway_until_it_is_lifted(ledger: Ledger
         number = switch.halt(ACCOUNT)
     assert ledger.is_halted(ACCOUNT)
     assert not ledger.is_halted("second")
-    with pytest.raises(FenceLost):
+    with pytest.raises(FenceLost, match="the kill switch was used"):
         ledger.record_order(token, order)
     with pytest.raises(UnknownDecision):
         ledger.record_order(number, order)
