@@ -113,6 +113,7 @@ class Holding(NamedTuple):
     unrealised: float
     stop: float
     place: int | None
+    is_watched: bool = False  # the stop does not rest at the venue; the account's own watch holds it
 
     @property
     def worth(self) -> float:
@@ -142,6 +143,7 @@ def _holding(status: PositionStatus, places: Mapping[Instrument, int]) -> Holdin
         unrealised=number(status.unrealised),
         stop=number(status.stop_price),
         place=places.get(Instrument(Market.SPOT, status.symbol.encode())),
+        is_watched=bool(status.stop_price) and not status.stop_rests,
     )
 
 

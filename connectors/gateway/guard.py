@@ -128,11 +128,14 @@ class Guard:
                 self._say(f"no order is open at the venue; {outcome.cancelled} cancelled")
                 return
             for symbol in sorted({str(each["symbol"]) for each in found}):
-                count = sum(each["symbol"] == symbol for each in found)
+                mine = [each for each in found if each["symbol"] == symbol]
+                count, stops = len(mine), sum("STOP_LOSS" in str(each.get("type")) for each in mine)
                 with contextlib.suppress(Rejected):  # filled or gone meanwhile; asked again above
                     self._try("DELETE", "/api/v3/openOrders", {"symbol": symbol})
                     outcome.cancelled += count
                     self._say(f"cancelled {count} open on {symbol}")
+                    if stops:
+                        self._say(f"a stop-loss was among them: nothing guards what is held of {symbol} now")
         raise Unknown("orders are still open after several rounds; look at the venue itself")
 
     def flatten(self, outcome: Outcome) -> None:

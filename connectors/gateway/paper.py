@@ -126,9 +126,12 @@ class PaperVenue:
         reached = self._matcher(order.symbol).take(taker, levels, is_rehearsal=True).qty
         if order.order_type == "limit_maker" and reached:
             raise Rejected(-2010, "Order would immediately match and take.")
+        is_stop = order.order_type == "stop_loss_limit"
+        if is_stop and _is_triggered(order, mark):
+            raise Rejected(-2010, "Stop price would trigger immediately.")
         self._state.newest_order += 1
         placed = PaperOrder(order, self._state.newest_order, changed_ns=self._now_ns)
-        placed.is_waiting = order.order_type == "stop_loss_limit"
+        placed.is_waiting = is_stop
         self._state.orders[order.client_order_id] = placed
         self._tell(placed)
         if not placed.is_waiting:
@@ -164,13 +167,9 @@ class PaperVenue:
         is_changed = False
         for placed in self._open():
             order = placed.order
-            if placed.is_waiting and order.symbol == mark.symbol:
-                stop = _d(order.stop_price)
-                if (order.side == "sell" and _d(mark.bid) <= stop) or (
-                    order.side == "buy" and _d(mark.ask) >= stop
-                ):
-                    placed.is_waiting, is_changed = False, True
-                    self._match(placed)
+            if placed.is_waiting and order.symbol == mark.symbol and _is_triggered(order, mark):
+                placed.is_waiting, is_changed = False, True
+                self._match(placed)
         return is_changed
 
     def _fill_makers(self, symbol: str, matches: list[Match]) -> bool:
@@ -339,6 +338,12 @@ def _levels(side: str, mark: Mark) -> list[Level]:
     """Return what an order of this side meets."""
     price, qty = (mark.ask, mark.ask_qty) if side == "buy" else (mark.bid, mark.bid_qty)
     return [Level(_d(price), _d(qty))] if _d(qty) > ZERO else []
+
+
+def _is_triggered(order: ChildOrder, mark: Mark) -> bool:
+    """Say whether a mark has reached the trigger of a stop."""
+    stop = _d(order.stop_price)
+    return _d(mark.bid) <= stop if order.side == "sell" else _d(mark.ask) >= stop
 
 
 def _taker(order: ChildOrder) -> Taker:

@@ -104,7 +104,7 @@ class Desk:
             accepted=code == "OK",
             code=code,
             sentence=sentence,
-            figures=figures or {},
+            figures={name: float(value) for name, value in (figures or {}).items()},
             parent_id=parent_id,
         )
         if not decision.accepted:

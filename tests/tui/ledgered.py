@@ -83,6 +83,7 @@ def position(tier: Tier, symbol: str) -> PositionStatus:
         mark_price=f"{mark:.8f}",
         unrealised=f"{qty * (mark - cost):.8f}",
         stop_price=f"{cost * 0.98:.8f}" if stops else "",
+        stop_rests=stops,
     )
 
 

@@ -25,6 +25,7 @@ from genesis.tui import accounting, affairs, bookkeeping, notices
 from genesis.tui.affairs import NOTHING, Affairs, Mood, merge, of_record, of_records
 from genesis.tui.batch import Batch, Gatherer
 from genesis.tui.model import Model, apply
+from genesis.tui.views import panels
 from tests.operators.account.lab import KEYS, START_NS, Lab, Venue
 from tests.tui import ledgered
 from tests.tui.rehearsal import Said, recorded
@@ -303,3 +304,14 @@ def test_what_moves_together_is_a_share_and_never_less_than_the_largest_position
     assert max(each.worth for each in held) / total <= share * (1 + 1e-9)
     assert share <= 1.0 + 1e-9
     assert accounting.together(held, {}) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("stop", "is_watched", "words"),
+    [(math.nan, False, "no stop"), (9.5, False, "stop 9.5"), (9.5, True, "watched 9.5")],
+)
+def test_a_stop_that_does_not_rest_at_the_venue_is_shown_as_watched(
+    stop: float, is_watched: bool, words: str
+) -> None:
+    one = accounting.Holding("A", 1.0, 10.0, 10.0, 0.0, stop, None, is_watched)
+    assert panels.stop_words(one).strip().startswith(words)

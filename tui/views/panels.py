@@ -148,10 +148,15 @@ def _position(look: Look, each: Holding, detailed: bool) -> Row:
         spans += [("dim", f" {text.pad(figures.part(each.share), 8, '>')}")]
         course = "" if each.place is None else figures.sparkline(_course(look, each.place), COURSE_COLS)
         spans += [("dim", text.pad(f"  {course}", COURSE_COLS + 3))]
-    stop = figures.price(each.stop)
-    words = "  no stop" if stop == figures.UNDEFINED else f"  stop {stop}"
-    spans.append(("dim", words))
+    spans.append(("dim", stop_words(each)))
     return text.row(spans, look.cols)
+
+
+def stop_words(each: Holding) -> str:
+    """Return the stop-loss of a position: at the venue, or watched by the account in its place."""
+    if math.isnan(each.stop):
+        return "  no stop"
+    return f"  {'watched' if each.is_watched else 'stop'} {figures.price(each.stop)}"
 
 
 def _course(look: Look, place: int) -> list[float]:

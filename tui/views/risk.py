@@ -101,10 +101,9 @@ def _meter(look: Look, name: str, value: float, most: float) -> Row:
 def _position(look: Look, each: Holding, cap: float) -> Row:
     share = each.worth / cap if cap > 0.0 else math.nan
     words = f"  {figures.dollars(each.worth)}"
-    stop = "  no stop" if math.isnan(each.stop) else f"  stop {figures.price(each.stop)}"
     gauge = panels.gauge(share, _gauge_cols(look, f"  $100,000.00{'  stop 00,000.00'}"), False)
     spans = [("text", text.pad(text.clean(each.symbol), LABEL_COLS)), *gauge]
-    spans += [("text", text.pad(words, 12)), ("dim", stop)]
+    spans += [("text", text.pad(words, 12)), ("dim", panels.stop_words(each))]
     return text.row(spans, look.cols)
 
 

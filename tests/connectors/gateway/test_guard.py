@@ -74,6 +74,23 @@ def test_it_sells_what_is_held_and_tries_again_while_the_venue_throttles(tmp_pat
     with_orders(tmp_path, scene)
 
 
+def test_it_says_that_nothing_guards_a_position_whose_stop_it_cancelled(tmp_path: Path) -> None:
+    async def scene(bench: Bench, venue: Venue) -> None:
+        low = await bench.price(takes=False)
+        limit = f"{float(low) * 0.95:.2f}"
+        bench.decide(
+            3, side="sell", order_type="stop_loss_limit", stop_price=low, limit_price=limit, qty="0.01"
+        )
+        await bench.until(lambda: bench.statuses(3) == ["new"])
+        assert Decimal((await bench.trading.balances())["BTC"][1]) == Decimal("0.01")
+        said: list[str] = []
+        outcome = await act(venue, lambda: bench.ledger, said, flatten=False)
+        assert (outcome.is_complete, outcome.cancelled) == (True, 3)
+        assert "a stop-loss was among them: nothing guards what is held of BTCUSDT now" in said
+
+    with_orders(tmp_path, scene)
+
+
 def test_a_broken_ledger_does_not_keep_it_from_cancelling(tmp_path: Path) -> None:
     async def scene(bench: Bench, venue: Venue) -> None:
         def broken() -> Ledger:

@@ -89,6 +89,22 @@ def test_a_stop_waits_for_its_price(tmp_path: Path) -> None:
     desk.venue.feed(mark(94, 95), 3)
     assert desk.statuses(1) == ["new", "filled"]
     assert desk.said[-1].last_price == "94"
+    with pytest.raises(Rejected, match="trigger immediately"):
+        desk.place(2, side="sell", order_type="stop_loss_limit", stop_price="94", limit_price="90", qty="3")
+
+
+def test_a_stop_locks_what_it_sells_and_rests_with_what_it_could_not_after_a_restart(tmp_path: Path) -> None:
+    desk = Paper(tmp_path)
+    desk.place(1, side="sell", order_type="stop_loss_limit", stop_price="95", limit_price="92", qty="8")
+    with pytest.raises(Rejected, match="insufficient"):
+        desk.place(2, side="sell", qty="3")
+    again = Paper(tmp_path)
+    again.venue.feed(mark(94, 95), 5)
+    assert again.statuses(1) == ["partially_filled"]
+    again.venue.feed(mark(91, 92), 6)
+    again.venue.feed(mark(93, 94), 7)
+    assert again.statuses(1) == ["partially_filled", "filled"]
+    assert [each.last_price for each in again.said] == ["94", "92"]
 
 
 def test_what_the_account_lacks_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genesis.operators.account import audit, portfolio
+from genesis.operators.account import audit, portfolio, state
 from genesis.operators.account.events import (
     AmendOrder,
     Body,
@@ -168,3 +168,10 @@ def test_one_child_of_a_parent_is_open_at_a_time(long_session: tuple[Lab, Venue]
             number = int(order.client_order_id.rpartition("-")[2])
             assert number == numbers.get(order.parent_id, 0) + 1
             numbers[order.parent_id] = number
+
+
+def test_a_refusal_whose_figures_are_counts_keeps_its_bytes_over_a_restart() -> None:
+    lab = Lab(Tier.STRATEGIST, "20000")
+    assert lab.ask(PlaceOrder(symbol="BTCUSDT", side="buy", notional="400")).code == "TIER_SLICES"
+    again = state.decoded(state.encoded(lab.account))
+    assert repr(again.last_refusal) == repr(lab.account.last_refusal)
