@@ -94,8 +94,10 @@ def test_every_file_that_is_mounted_is_there(services: dict[str, dict[str, Any]]
 def test_prometheus_asks_every_part_under_the_name_of_what_it_runs(
     services: dict[str, dict[str, Any]],
 ) -> None:
-    config = yaml.safe_load((ROOT / "docker" / "prometheus.yml").read_text(encoding="utf-8"))
+    config = yaml.safe_load((ROOT / "ops" / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
     asked = {each["job_name"]: each["static_configs"][0]["targets"] for each in config["scrape_configs"]}
+    assert asked.pop("prometheus") == ["localhost:9090"]
+    assert asked.pop("alertmanager") == ["alertmanager:9093"]
     running = {
         each["command"][1]: [f"{name}:9100"]
         for name, each in services.items()

@@ -56,7 +56,7 @@ def test_every_part_that_serves_metrics_is_asked() -> None:
     jobs = {
         each["job_name"] for each in yaml.safe_load(PROMETHEUS.read_text(encoding="utf-8"))["scrape_configs"]
     }
-    assert {"feed", "market", "account", "archive", "ticker", "gateway"} <= jobs
+    assert {"feed", "market", "account", "store", "ticker", "gateway"} <= jobs
 
 
 def test_a_machine_without_the_packages_is_told_what_to_do(

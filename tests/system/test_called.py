@@ -5,6 +5,7 @@ routes, and an endpoint that answers as PagerDuty's Events API v2 does, at first
 """
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -17,7 +18,9 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from genesis.cli import main
 from genesis.connectors import run_file
 from genesis.connectors.broker import free_port
 from tests.monitoring_tools import templates
@@ -141,23 +144,42 @@ def faults(venue_url: str, method: str, spec: str = "") -> None:
     urllib.request.urlopen(request, timeout=10).close()
 
 
-def test_a_silent_feed_calls_somebody_and_says_when_it_is_over(tmp_path: Path, monitoring: Path) -> None:
-    system = System(tmp_path / "data", metrics_port=str(free_ports(PORTS)))
-    system.start()
-    try:
-        run = run_file.read(system.data)
-        assert run is not None
-        targets = {part: [f"127.0.0.1:{port}"] for part, port in run.metrics.items()}
-        with Sink().serving() as sink, monitored(tmp_path, monitoring, sink, targets):
-            running.wait_for(lambda: any(path == "/ping" for path, *_ in sink.posts), "the watchdog")
-            assert not sink.calls("trigger")
-            faults(run.venue_url, "POST", "silence:*:for_ms=600000")
-            (call,) = running.wait_for(lambda: sink.calls("trigger"), "the call")
-            faults(run.venue_url, "DELETE")
-            (over,) = running.wait_for(lambda: sink.calls("resolve"), "the end of it")
-            posts = sink.posts.copy()
-    finally:
-        system.stop()
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    found = System(tmp_path_factory.mktemp("called"), metrics_port=str(free_ports(PORTS)))
+    found.start()
+    yield found
+    found.stop()
+
+
+def questions() -> set[str]:
+    """Return every question to the store that a runbook names."""
+    texts = (path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "runbooks").glob("*.md"))
+    return {asked for text in texts for asked in re.findall(r'genesis sql "([^"]+)"', text)}
+
+
+def test_the_store_answers_every_question_of_the_runbooks(system: System) -> None:
+    assert len(questions()) > 5
+    for asked in sorted(questions()):
+        words = ["sql", "--data", str(system.data), asked]
+        done = CliRunner().invoke(main._application(), words, catch_exceptions=False)
+        assert done.exit_code == 0, f"{asked}: {done.output}"
+
+
+def test_a_silent_feed_calls_somebody_and_says_when_it_is_over(
+    system: System, tmp_path: Path, monitoring: Path
+) -> None:
+    run = run_file.read(system.data)
+    assert run is not None
+    targets = {part: [f"127.0.0.1:{port}"] for part, port in run.metrics.items()}
+    with Sink().serving() as sink, monitored(tmp_path, monitoring, sink, targets):
+        running.wait_for(lambda: any(path == "/ping" for path, *_ in sink.posts), "the watchdog")
+        assert not sink.calls("trigger")
+        faults(run.venue_url, "POST", "silence:*:for_ms=600000")
+        (call,) = running.wait_for(lambda: sink.calls("trigger"), "the call")
+        faults(run.venue_url, "DELETE")
+        (over,) = running.wait_for(lambda: sink.calls("resolve"), "the end of it")
+        posts = sink.posts.copy()
     assert call["routing_key"] == KEY
     assert over["dedup_key"] == call["dedup_key"]
     assert len(call["dedup_key"]) <= 255
