@@ -28,7 +28,7 @@ PROVIDERS = {
             "folder": "GENESIS",
             "type": "file",
             "allowUiUpdates": False,
-            "options": {"path": "/var/lib/grafana/dashboards"},
+            "options": {"path": "/etc/grafana/dashboards"},
         }
     ],
 }
