@@ -130,6 +130,7 @@ def monitored(folder: Path, programs: Path, sink: Sink, targets: dict[str, list[
         str(programs / "prometheus"),
         f"--config.file={made}/prometheus/prometheus.yml",
         f"--storage.tsdb.path={folder}/prometheus",
+        "--rules.alert.resend-delay=1s",  # what was sent before Alertmanager was known is sent again
     )
     with (
         serving(called, folder / "alertmanager.log", templates(programs), *alertmanager),
