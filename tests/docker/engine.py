@@ -165,3 +165,11 @@ def docker_engine(folder: Path) -> Iterator[Engine]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        unmount(folder)
+
+
+def unmount(folder: Path) -> None:
+    """Unmount what a daemon has left below a folder: it keeps a mark of its network's namespace."""
+    mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for place in sorted((each for each in mounted if each.startswith(f"{folder}/")), reverse=True):
+        subprocess.run(["umount", "--lazy", place], timeout=30, check=False)
