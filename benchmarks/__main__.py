@@ -24,6 +24,7 @@ NAMES = (
     "throughput",
     "latency",
     "stalls",
+    "release",
     "feed",
     "archive",
     "kernels",

@@ -3,6 +3,7 @@
 Nothing is kept here: whoever is interrupted begins again, and goes on where the control topic says.
 """
 
+import re
 import secrets
 import time
 from collections import deque
@@ -132,9 +133,10 @@ class Conductor:
             reasons = self._reports.breaches(self._control.now, self._policy)
             if not reasons or time.monotonic() > deadline_s:
                 return reasons
-            if reasons[0].split()[:3] != said.split()[:3]:
-                said = reasons[0]
-                self._say(f"waiting: {said}")
+            kind = re.sub(r"[0-9]+", "", reasons[0])
+            if kind != said:
+                said = kind
+                self._say(f"waiting: {reasons[0]}")
 
     def _watch(self, watch_s: float) -> Outcome:
         began_s = time.monotonic()

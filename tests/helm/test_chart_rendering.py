@@ -18,6 +18,7 @@ KUBERNETES = ("1.29", "1.37")
 PARTS = {"feed", "market", "account", "archive", "ticker", "gateway"}
 LAPTOP = example("laptop")
 WATCHED = {"metrics__enabled": True, "monitoring__enabled": True}
+COLOURED = {"colours__enabled": True, "colours__blueTag": "0.1", "colours__greenTag": "0.2"}
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -27,10 +28,10 @@ def test_strict_lint_finds_nothing(name: str) -> None:
     assert report["errors"] == []
 
 
-@pytest.mark.parametrize("watched", [True, False])
+@pytest.mark.parametrize("changes", [WATCHED | COLOURED, {"metrics__enabled": False}], ids=["most", "least"])
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_every_object_is_valid_without_a_field_too_many(name: str, watched: bool) -> None:
-    for each in rendered(changed(example(name), **(WATCHED if watched else {"metrics__enabled": False}))):
+def test_every_object_is_valid_without_a_field_too_many(name: str, changes: dict[str, Any]) -> None:
+    for each in rendered(changed(example(name), **changes)):
         for version in KUBERNETES:
             try:
                 kubernetes_validate.validate(each, version, strict=True)
@@ -67,6 +68,9 @@ def test_the_validation_is_strict() -> None:
         ({"trading__mode": "live", "exchange__existingSecret": "x"}, "`I trade real money`"),
         ({"venue__source": "simulator"}, "or venue.source: binance"),
         ({"monitoring__enabled": True, "metrics__enabled": False}, "Set both, or none"),
+        ({"colours__enabled": True, "colours__candidate": "red"}, "candidate"),
+        ({**COLOURED, "colours__greenReplicas": 2}, "greenReplicas"),
+        ({**COLOURED, "colours__greenReplicas": 0, "colours__blueReplicas": 0}, "nobody computes signals"),
         ({"market__workers": 4}, "Lower workers or raise shards"),
         ({"environment": "production", "region": "fra1"}, "Set region: sgp1, or environment: staging"),
         ({"environment": "production"}, "Set region: sgp1"),
@@ -225,6 +229,47 @@ def test_the_network_is_closed_but_for_what_is_needed() -> None:
 def test_a_region_binds_the_pods_to_it() -> None:
     for title, pod in pods(rendered(example("production-singapore"))).items():
         assert "'values': ['sgp1']" in str(pod["spec"]["affinity"]), title
+
+
+def test_two_colours_differ_in_what_a_release_needs_and_in_nothing_else() -> None:
+    found = {name_of(each): each for each in rendered(changed(LAPTOP, **COLOURED))}
+    one, two = (found[f"StatefulSet/genesis-market{end}"]["spec"] for end in ("", "-green"))
+    blue, green = (each["template"]["spec"] for each in (one, two))
+
+    def variables(pod: dict[str, Any]) -> dict[str, str]:
+        return {each["name"]: each["value"] for each in pod["containers"][0]["env"]}
+
+    assert variables(blue) == variables(green) | {"GENESIS_COLOUR": "blue"}
+    assert variables(green)["GENESIS_COLOUR"] == "green"
+    assert {each["image"] for each in blue["initContainers"] + blue["containers"]} == {"genesis/worker:0.1"}
+    assert {each["image"] for each in green["initContainers"] + green["containers"]} == {"genesis/worker:0.2"}
+    assert one["volumeClaimTemplates"] == two["volumeClaimTemplates"]
+    assert found["Deployment/genesis-feed"]["spec"]["template"]["spec"]["containers"][0]["image"].endswith(
+        ":dev"
+    )
+
+    assert [each["name"] for each in blue["initContainers"]] == ["prepare"]
+    copying = green["initContainers"][1]
+    assert "genesis release copy /other /var/lib/genesis" in copying["command"][-1]
+    (other,) = (each for each in green["volumes"] if each["name"] == "other")
+    assert other["persistentVolumeClaim"]["claimName"] == "data-genesis-market-0"
+    (near,) = green["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert near["labelSelector"]["matchLabels"]["app.kubernetes.io/component"] == "market"
+    assert "NetworkPolicy/genesis-market-green" in found
+
+
+def test_a_colour_that_was_replaced_has_no_pod_and_is_not_missed() -> None:
+    back = COLOURED | WATCHED | {"colours__candidate": "blue", "colours__blueReplicas": 0}
+    manifests = rendered(changed(LAPTOP, **back))
+    found = {name_of(each): each for each in manifests}
+    assert found["StatefulSet/genesis-market"]["spec"]["replicas"] == 0
+    assert found["StatefulSet/genesis-market-green"]["spec"]["replicas"] == 1
+    assert "data-genesis-market-green-0" in str(found["StatefulSet/genesis-market"])
+    asked = found["Pod/genesis-test"]["spec"]["containers"][0]["command"]
+    assert "market-green" in asked
+    assert "market" not in asked
+    rules = found["PrometheusRule/genesis"]["spec"]["groups"][0]["rules"]
+    assert {each["labels"]["component"] for each in rules} == PARTS - {"market"} | {"market-green"}
 
 
 def test_two_releases_share_no_name() -> None:

@@ -6,6 +6,11 @@
 {{- if .Values.image.digest }}{{ .Values.image.repository }}@{{ .Values.image.digest }}{{ else }}{{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}{{ end }}
 {{- end }}
 
+{{/* The image of a pod: of a colour with a tag of its own, that. */}}
+{{- define "genesis.podImage" -}}
+{{- if .tag }}{{ .root.Values.image.repository }}:{{ .tag }}{{ else }}{{ include "genesis.image" .root }}{{ end }}
+{{- end }}
+
 {{- define "genesis.selector" -}}
 app.kubernetes.io/name: genesis
 app.kubernetes.io/instance: {{ .root.Release.Name }}
@@ -22,7 +27,11 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{/* The parts: what runs, its keys, its volume, and where it may connect to. */}}
 {{- define "genesis.parts" -}}
 feed:     {run: feed,    kind: Deployment,  keys: [], to: [internet]}
-market:   {run: market,  kind: StatefulSet, keys: [], volume: true, to: []}
+{{- $colours := .Values.colours }}
+market:   {run: market,  kind: StatefulSet, keys: [], volume: true, to: []{{ if $colours.enabled }}, colour: blue, tag: {{ $colours.blueTag | quote }}, replicas: {{ $colours.blueReplicas }}{{ end }}}
+{{- if $colours.enabled }}
+market-green: {run: market, like: market, kind: StatefulSet, keys: [], volume: true, to: [], colour: green, tag: {{ $colours.greenTag | quote }}, replicas: {{ $colours.greenReplicas }}}
+{{- end }}
 account:  {run: account, kind: StatefulSet, keys: [trader, strategy, ticker, gateway, guard, examiner, permit, audit], volume: true, to: [ledger]}
 archive:  {run: store,   kind: StatefulSet, keys: [], to: [store]}
 ticker:   {run: ticker,  kind: Deployment,  keys: [ticker], to: [internet]}
@@ -43,6 +52,7 @@ gateway:  {run: gateway, kind: Deployment,  keys: [gateway, permit, ticker, guar
 {{- if and (eq $v.trading.mode "live") (ne $v.trading.unlockLive "I trade real money") }}{{ fail "trading.mode is live: set trading.unlockLive to the words `I trade real money`, or trading.mode: paper." }}{{ end }}
 {{- if and (eq $v.venue.source "simulator") (not $v.venue.url) }}{{ fail "venue.source is simulator, and venue.url is empty: set its address, or venue.source: binance." }}{{ end }}
 {{- if and $v.monitoring.enabled (not $v.metrics.enabled) }}{{ fail "monitoring.enabled needs metrics.enabled: without it no part answers /metrics. Set both, or none." }}{{ end }}
+{{- if and $v.colours.enabled (eq (int $v.colours.blueReplicas) 0) (eq (int $v.colours.greenReplicas) 0) }}{{ fail "colours.blueReplicas and colours.greenReplicas are 0: then nobody computes signals. Set that of the colour which `genesis release status` names to 1." }}{{ end }}
 {{- if gt (int $v.market.workers) (int $v.market.shards) }}{{ fail (printf "market.workers is %d and market.shards %d: a worker beyond the number of shards has nothing to do. Lower workers or raise shards." (int $v.market.workers) (int $v.market.shards)) }}{{ end }}
 {{- range $name, $_ := $v.settings }}
 {{- if regexMatch "(SECRET|PASSWORD|API_KEY|LEDGER_URL)" $name }}{{ fail (printf "settings.%s is a secret and has no place in values: use the existingSecret that is for it." $name) }}{{ end }}
@@ -93,6 +103,7 @@ capabilities: {drop: [ALL]}
 {{- $_ := set $env "GENESIS_METRICS_PORT" (toString $v.metrics.port) }}
 {{- $_ := set $env "GENESIS_METRICS_HOST" "0.0.0.0" }}
 {{- end }}
+{{- with .colour }}{{ $_ := set $env "GENESIS_COLOUR" . }}{{ end }}
 {{- if .exchange }}
 {{- if $v.exchange.existingSecret }}{{ $_ := set $env "GENESIS_CREDENTIALS_FILE" "/run/genesis/exchange/credentials.json" }}{{ end }}
 {{- if $v.trading.unlockLive }}{{ $_ := set $env "GENESIS_UNLOCK_LIVE" $v.trading.unlockLive }}{{ end }}
@@ -142,13 +153,23 @@ nodeSelector: {{ toJson . }}
 {{- with $v.tolerations }}
 tolerations: {{ toJson . }}
 {{- end }}
-{{- if $v.region }}
+{{- if or $v.region .copyFrom }}
 affinity:
+  {{- with .copyFrom }}
+  podAffinity: # a volume that one node may mount is read from there
+    requiredDuringSchedulingIgnoredDuringExecution:
+      - topologyKey: kubernetes.io/hostname
+        labelSelector:
+          matchLabels:
+            {{- include "genesis.selector" (dict "root" $.root "part" .) | nindent 12 }}
+  {{- end }}
+  {{- if $v.region }}
   nodeAffinity:
     requiredDuringSchedulingIgnoredDuringExecution:
       nodeSelectorTerms:
         - matchExpressions:
             - {key: topology.kubernetes.io/region, operator: In, values: [{{ $v.region }}]}
+  {{- end }}
 {{- end }}
 topologySpreadConstraints:
   - maxSkew: 1
@@ -159,7 +180,7 @@ topologySpreadConstraints:
 initContainers:
   # A mounted secret is in a folder that others may list, and the kernels' cache of the image cannot be written.
   - name: prepare
-    image: {{ include "genesis.image" .root }}
+    image: {{ include "genesis.podImage" . }}
     imagePullPolicy: {{ $v.image.pullPolicy }}
     command:
       - sh
@@ -182,9 +203,21 @@ initContainers:
       {{- if and .exchange $v.exchange.existingSecret }}
       - {name: exchange, mountPath: /secrets/exchange, readOnly: true}
       {{- end }}
+  {{- if .copyFrom }}
+  - name: snapshots
+    image: {{ include "genesis.podImage" . }}
+    imagePullPolicy: {{ $v.image.pullPolicy }}
+    command: [sh, -ec, "[ -e /var/lib/genesis/recovery/market ] || {{ first $v.command }} release copy /other /var/lib/genesis"]
+    resources: {{ toJson $v.resources.small }}
+    securityContext:
+      {{- include "genesis.containerSecurity" . | nindent 6 }}
+    volumeMounts:
+      {{- include "genesis.mounts" . | nindent 6 }}
+      - {name: other, mountPath: /other}
+  {{- end }}
 containers:
   - name: {{ .part }}
-    image: {{ include "genesis.image" .root }}
+    image: {{ include "genesis.podImage" . }}
     imagePullPolicy: {{ $v.image.pullPolicy }}
     command: {{ toJson .command }}
     env:
@@ -218,6 +251,9 @@ volumes:
   - {name: cache, emptyDir: {sizeLimit: 512Mi}}
   - {name: run, emptyDir: {medium: Memory, sizeLimit: 1Mi}}
   - {name: tmp, emptyDir: {sizeLimit: 256Mi}}
+  {{- with .copyFrom }}
+  - {name: other, persistentVolumeClaim: {claimName: data-{{ include "genesis.fullname" $.root }}-{{ . }}-0}}
+  {{- end }}
   {{- if eq .volume "claim" }}
   - {name: data, persistentVolumeClaim: {claimName: {{ include "genesis.fullname" .root }}-{{ .part }}}}
   {{- else if eq .volume "none" }}
@@ -237,4 +273,13 @@ volumes:
   - name: exchange
     secret: {secretName: {{ $v.exchange.existingSecret }}, defaultMode: 0440, items: [{key: credentials.json, path: credentials.json}]}
   {{- end }}
+{{- end }}
+
+{{/* Names of the parts that have a pod. */}}
+{{- define "genesis.running" -}}
+{{- range $part, $facts := include "genesis.parts" . | fromYaml }}
+{{- if ne (toString $facts.replicas) "0" }}
+- {{ $part }}
+{{- end }}
+{{- end }}
 {{- end }}
