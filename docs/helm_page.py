@@ -29,11 +29,11 @@ or missing is refused before anything is sent to the cluster, and so is producti
   `metrics.enabled` parts count as updated when they answer /readyz, else the release goes back to what ran.
 - **Drain**: SIGTERM lets a part finish what it holds, for `terminationGraceSeconds`. One pod of each part
   may be away.
-- **A new version of the market flow** beside the old one, compared row by row before it may write: pin the old
-  one with `colours.blueTag`, set `colours.enabled` and `colours.greenTag`, upgrade, and lead it with `genesis
-  release start`, `promote` and `rollback` in the dashboard's pod. Then set `colours.blueReplicas` to 0.
-  The next release goes from green to blue: `colours.candidate: blue`, its tag, its pod, and its old volume
-  removed so that it begins with a copy.
+- **A new version of the market flow** beside the old one, compared row by row before it may write: pin
+  the old one with `colours.blueTag`, set `colours.enabled` and `colours.greenTag`, upgrade, and lead it
+  with `genesis release start`, `promote` and `rollback` in the dashboard's pod. Then set
+  `colours.blueReplicas` to 0. The next release goes from green to blue: `colours.candidate: blue`, its
+  tag, its pod, and its old volume removed so that it begins with a copy.
 - **Volumes** are kept when the release is removed: the market flow's snapshots, the audit chain's anchor.
 - **Test**: with `metrics.enabled`, `helm test genesis` asks every part's /readyz.
 - **Dashboard**: see the notes that `helm install` prints.
