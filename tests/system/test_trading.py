@@ -363,6 +363,6 @@ def test_every_part_says_that_it_is_ready_and_counts_what_it_does(system: System
                 for family in text_string_to_metric_families(answer.read().decode()):
                     for sample in family.samples:
                         counted[sample.name] = max(counted.get(sample.name, 0.0), sample.value)
-        return [name for name in wanted if not counted[name] > 0.0]
+        return [name for name in wanted if not counted.get(name, 0.0) > 0.0]
 
     running.wait_for(lambda: not uncounted(), "every part to have counted", system.process)
