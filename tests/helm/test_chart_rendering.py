@@ -4,7 +4,6 @@ import json
 import re
 from typing import Any
 
-import kubernetes_validate
 import pytest
 from helm_python.chart import Chart, lint
 from helm_python.errors import HelmError
@@ -13,8 +12,6 @@ from genesis.connectors.keys import NAMES
 from genesis.connectors.settings import Settings
 from tests.helm.charts import CHART, EXAMPLES, changed, example, name_of, pods, rendered
 
-OPERATOR_KINDS = {"ServiceMonitor", "PrometheusRule"}
-KUBERNETES = ("1.29", "1.37")
 PARTS = {"feed", "market", "account", "archive", "ticker", "gateway"}
 LAPTOP = example("laptop")
 WATCHED = {"metrics__enabled": True, "monitoring__enabled": True}
@@ -26,26 +23,6 @@ def test_strict_lint_finds_nothing(name: str) -> None:
     report = lint(CHART, example(name), strict=True)
     assert report["messages"] == []
     assert report["errors"] == []
-
-
-@pytest.mark.parametrize("changes", [WATCHED | COLOURED, {"metrics__enabled": False}], ids=["most", "least"])
-@pytest.mark.parametrize("name", EXAMPLES)
-def test_every_object_is_valid_without_a_field_too_many(name: str, changes: dict[str, Any]) -> None:
-    for each in rendered(changed(example(name), **changes)):
-        for version in KUBERNETES:
-            try:
-                kubernetes_validate.validate(each, version, strict=True)
-            except kubernetes_validate.SchemaNotFoundError:
-                assert each["kind"] in OPERATOR_KINDS, f"no schema for {name_of(each)}"
-            except kubernetes_validate.ValidationError as error:
-                pytest.fail(f"{name_of(each)} in Kubernetes {version}: {error.message}")
-
-
-def test_the_validation_is_strict() -> None:
-    pod = next(each for each in rendered(LAPTOP) if each["kind"] == "StatefulSet")
-    pod["spec"]["podManagmentPolicy"] = "Parallel"
-    with pytest.raises(kubernetes_validate.ValidationError, match="podManagmentPolicy"):
-        kubernetes_validate.validate(pod, "1.33", strict=True)
 
 
 @pytest.mark.parametrize(
