@@ -230,8 +230,10 @@ def test_two_colours_differ_in_what_a_release_needs_and_in_nothing_else() -> Non
     assert "genesis release copy /other /var/lib/genesis" in copying["command"][-1]
     (other,) = (each for each in green["volumes"] if each["name"] == "other")
     assert other["persistentVolumeClaim"]["claimName"] == "data-genesis-market-0"
+    assert blue["affinity"] == green["affinity"]
     (near,) = green["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
-    assert near["labelSelector"]["matchLabels"]["app.kubernetes.io/component"] == "market"
+    (components,) = near["labelSelector"]["matchExpressions"]
+    assert set(components["values"]) == {"market", "market-green"}, "the last of them could never start again"
     assert "NetworkPolicy/genesis-market-green" in found
 
 

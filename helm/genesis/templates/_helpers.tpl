@@ -153,15 +153,16 @@ nodeSelector: {{ toJson . }}
 {{- with $v.tolerations }}
 tolerations: {{ toJson . }}
 {{- end }}
-{{- if or $v.region .copyFrom }}
+{{- if or $v.region .colour }}
 affinity:
-  {{- with .copyFrom }}
-  podAffinity: # a volume that one node may mount is read from there
+  {{- if .colour }}
+  podAffinity: # one copies from the other's volume, which one node may mount; alone it may be anywhere
     requiredDuringSchedulingIgnoredDuringExecution:
       - topologyKey: kubernetes.io/hostname
         labelSelector:
-          matchLabels:
-            {{- include "genesis.selector" (dict "root" $.root "part" .) | nindent 12 }}
+          matchLabels: {app.kubernetes.io/name: genesis, app.kubernetes.io/instance: {{ .root.Release.Name }}}
+          matchExpressions:
+            - {key: app.kubernetes.io/component, operator: In, values: [market, market-green]}
   {{- end }}
   {{- if $v.region }}
   nodeAffinity:
