@@ -20,21 +20,18 @@ def expression(source: str, speed: int) -> str:
     return SECONDS.sub(lambda match: f"{slo.seconds(match[1]) / speed:g}", found)
 
 
-def rules(causes: list[dict[str, Any]], promised: dict[str, Any], speed: int) -> list[slo.Rule]:
+def rules(causes: list[dict[str, Any]], speed: int) -> list[slo.Rule]:
     """Return the rules of all failures."""
-    return [_rule(each, promised["runbooks"], speed) for each in causes]
+    return [_rule(each, speed) for each in causes]
 
 
-def _rule(each: dict[str, Any], runbooks: str, speed: int) -> slo.Rule:
+def _rule(each: dict[str, Any], speed: int) -> slo.Rule:
     rule = {"alert": each["alert"], "expr": expression(each["expr"], speed)}
     if "for" in each:
         rule["for"] = slo.shortened(each["for"], speed)
     return rule | {
         "labels": {"severity": each["severity"], "failure": str(each["failure"])},
-        "annotations": {
-            "summary": each["summary"].strip(),
-            "runbook_url": f"{runbooks}{each['alert']}.md",
-        },
+        "annotations": {"summary": each["summary"].strip()},
     }
 
 

@@ -8,6 +8,35 @@ SCRAPE = "15s"
 RESOLVED = {"send_resolved": True}
 SUMMARY = "{{ .CommonAnnotations.summary }}"
 RUNBOOK = "{{ .CommonAnnotations.runbook_url }}"
+COMMAND = "{{ .CommonAnnotations.command }}"
+SEVERITY = '{{ if eq .CommonLabels.severity "critical" }}critical{{ else }}warning{{ end }}'
+SUBJECT = (
+    '{{ if eq .Status "firing" }}FIRING{{ else }}OVER{{ end }} {{ .CommonLabels.alertname }}: ' + SUMMARY
+)
+TIME = '.UTC.Format "2006-01-02 15:04:05 UTC"'
+LETTER = f"""\
+{{{{ range .Alerts.Firing -}}}}
+What:      {{{{ .Annotations.summary }}}}
+Since:     {{{{ .StartsAt{TIME} }}}}
+Where:     {{{{ range .Labels.SortedPairs }}}}{{{{ .Name }}}}={{{{ .Value }}}} {{{{ end }}}}
+Do first:  {{{{ .Annotations.command }}}}
+Runbook:   {{{{ .Annotations.runbook_url }}}}
+Graph:     {{{{ .GeneratorURL }}}}
+
+{{{{ end -}}}}
+{{{{ range .Alerts.Resolved -}}}}
+Over:      {{{{ .Annotations.summary }}}}
+Since:     {{{{ .StartsAt{TIME} }}}}
+Until:     {{{{ .EndsAt{TIME} }}}}
+Where:     {{{{ range .Labels.SortedPairs }}}}{{{{ .Name }}}}={{{{ .Value }}}} {{{{ end }}}}
+To be sure: {{{{ .Annotations.command }}}}
+Runbook:   {{{{ .Annotations.runbook_url }}}}
+
+{{{{ end -}}}}
+{{{{ if .Alerts.Firing -}}}}
+A message with OVER in front says when it has ended; until then one comes every 4 h.
+{{{{ end }}}}"""
+"""A mail, in plain text: what, since when, where, the first command and the runbook."""
 
 
 def prometheus(places: dict[str, Any], speed: int) -> dict[str, Any]:
@@ -27,7 +56,12 @@ def prometheus(places: dict[str, Any], speed: int) -> dict[str, Any]:
 
 
 def alertmanager(places: dict[str, Any], speed: int) -> dict[str, Any]:
-    """Return alertmanager.yml: critical calls, warning waits for the day, the watchdog is always told."""
+    """Return alertmanager.yml: critical calls, warning waits for the day, the watchdog is always told.
+
+    Places that are not named (PagerDuty, chat, mail, watchdog) are left out. What is critical goes to
+    PagerDuty and the chat, or by mail where there is neither; a warning to the chat and by mail, or to
+    PagerDuty where there is neither.
+    """
 
     def waits(group: str, interval: str, repeat: str) -> dict[str, str]:
         return {
@@ -36,15 +70,8 @@ def alertmanager(places: dict[str, Any], speed: int) -> dict[str, Any]:
             "repeat_interval": slo.shortened(repeat, speed),
         }
 
-    mail = places["mail"]
     return {
-        "global": {
-            "resolve_timeout": slo.shortened("5m", speed),
-            "smtp_smarthost": mail["smarthost"],
-            "smtp_from": mail["from"],
-            "smtp_auth_username": mail["username"],
-            "smtp_auth_password_file": mail["password_file"],
-        },
+        "global": {"resolve_timeout": slo.shortened("5m", speed), **_post_office(places)},
         "route": {
             "receiver": "day",
             "group_by": ["alertname"],
@@ -65,27 +92,59 @@ def alertmanager(places: dict[str, Any], speed: int) -> dict[str, Any]:
             }
         ],
         "receivers": [
-            {"name": "duty", **_pagerduty(places), **_chat(places)},
-            {"name": "day", **_chat(places), "email_configs": [{"to": mail["to"], **RESOLVED}]},
-            {
-                "name": "watchdog",
-                "webhook_configs": [{"url": places["watchdog"]["url"], "send_resolved": False}],
-            },
+            {"name": "duty", **(_pagerduty(places) | _chat(places) or _mail(places))},
+            {"name": "day", **(_chat(places) | _mail(places) or _pagerduty(places))},
+            {"name": "watchdog", **_watchdog(places)},
         ],
     }
 
 
+def _post_office(places: dict[str, Any]) -> dict[str, str]:
+    """Return how the mail server is reached."""
+    if "mail" not in places:
+        return {}
+    mail = places["mail"]
+    found = {"smtp_smarthost": mail["smarthost"], "smtp_from": mail["from"]}
+    if "password_file" in mail:
+        found |= {
+            "smtp_auth_username": mail["username"],
+            "smtp_auth_password_file": mail["password_file"],
+        }
+    return found
+
+
+def _mail(places: dict[str, Any]) -> dict[str, Any]:
+    if "mail" not in places:
+        return {}
+    mail = places["mail"]
+    trust = {"tls_config": {"ca_file": mail["ca_file"]}} if "ca_file" in mail else {}
+    letter = {"to": mail["to"], "headers": {"Subject": SUBJECT}, "text": LETTER, "html": ""}
+    return {"email_configs": [letter | trust | RESOLVED]}
+
+
+def _watchdog(places: dict[str, Any]) -> dict[str, Any]:
+    if "watchdog" not in places:
+        return {}
+    return {"webhook_configs": [{"url": places["watchdog"]["url"], "send_resolved": False}]}
+
+
 def _pagerduty(places: dict[str, Any]) -> dict[str, Any]:
+    if "pagerduty" not in places:
+        return {}
     return {
         "pagerduty_configs": [
             {
                 "url": places["pagerduty"]["url"],
                 "routing_key_file": places["pagerduty"]["key_file"],
                 "description": SUMMARY,
-                "severity": "critical",
+                "severity": SEVERITY,
                 "class": "{{ .CommonLabels.alertname }}",
                 "component": "{{ .CommonLabels.job }}",
-                "details": {"runbook": RUNBOOK, "alert": "{{ .CommonLabels.alertname }}"},
+                "details": {
+                    "runbook": RUNBOOK,
+                    "alert": "{{ .CommonLabels.alertname }}",
+                    "command": COMMAND,
+                },
                 **RESOLVED,
             }
         ]
@@ -93,13 +152,15 @@ def _pagerduty(places: dict[str, Any]) -> dict[str, Any]:
 
 
 def _chat(places: dict[str, Any]) -> dict[str, Any]:
+    if "chat" not in places:
+        return {}
     return {
         "slack_configs": [
             {
                 "api_url_file": places["chat"]["url_file"],
-                "channel": places["chat"]["channel"],
+                **({"channel": places["chat"]["channel"]} if "channel" in places["chat"] else {}),
                 "title": "{{ .Status }}: {{ .CommonLabels.alertname }}",
-                "text": f"{SUMMARY} {RUNBOOK}",
+                "text": f"{SUMMARY} Begin with: {COMMAND}. {RUNBOOK}",
                 **RESOLVED,
             }
         ]

@@ -44,7 +44,7 @@ def groups(promised: dict[str, Any], speed: int) -> dict[str, list[Rule]]:
             }
             for length in lengths
         ]
-        burns = [_burn(promised, each, window) for window in promised["windows"]]
+        burns = [_burn(each, window) for window in promised["windows"]]
         found[each["name"].lower()] = [*recorded, *burns]
     found["serving"] = [_serving(promised["serving_parts"]), *found["serving"], *_recovery(promised, speed)]
     return found
@@ -64,7 +64,7 @@ def _budget(objective: dict[str, Any]) -> Fraction:
     return 1 - Fraction(str(objective["percent"])) / 100
 
 
-def _burn(promised: dict[str, Any], objective: dict[str, Any], window: dict[str, Any]) -> Rule:
+def _burn(objective: dict[str, Any], window: dict[str, Any]) -> Rule:
     limit = f"{float(_budget(objective) * Fraction(str(window['rate']))):g}"
     spans = [f"{_recorded(objective, window[end])} > {limit}" for end in ("long", "short")]
     return {
@@ -74,7 +74,6 @@ def _burn(promised: dict[str, Any], objective: dict[str, Any], window: dict[str,
         "annotations": {
             "summary": f"Error budget burns {window['rate']} times too fast. {objective['meaning']} "
             f"Promised: {objective['percent']} %.",
-            "runbook_url": f"{promised['runbooks']}Genesis{objective['name']}Burn.md",
         },
     }
 
@@ -96,7 +95,7 @@ def _recovery(promised: dict[str, Any], speed: int) -> list[Rule]:
             "alert": name,
             "expr": expression,
             "labels": {"severity": "critical"},
-            "annotations": {"summary": said, "runbook_url": f"{promised['runbooks']}{name}.md"},
+            "annotations": {"summary": said},
         }
         for name, (expression, said) in wanted.items()
     ]
