@@ -23,10 +23,14 @@ PostgreSQL (`postgresql+psycopg://user:password@host/database`).
 
 Examples: [laptop](examples/laptop.yaml), [small cluster](examples/small-cluster.yaml),
 [production in Singapore](examples/production-singapore.yaml). A value that is misspelt, of the wrong type
-or missing is refused before anything is sent to the cluster, and so is production in another region.
+or missing is refused before anything is sent to the cluster, and so are production in another region and a
+secret that is not in the namespace or lacks a key (`helm template` has no cluster to look at).
 
-- **Upgrade**: `helm upgrade --rollback-on-failure --wait`. Before it, a Job runs `genesis migrate`. With
-  `metrics.enabled` parts count as updated when they answer /readyz, else the release goes back to what ran.
+- **Upgrade**: `helm upgrade --rollback-on-failure --wait`. Before it, a Job runs `genesis migrate`: when
+  broker or ledger do not answer, or a setting is unknown, it ends there and no part was touched;
+  `kubectl logs job/genesis-migrate` has the sentence. With `metrics.enabled` parts count as updated when they
+  answer /readyz, else the release goes back to what ran.
+- **A secret that changes** is read at the next start: `kubectl rollout restart`.
 - **Drain**: SIGTERM lets a part finish what it holds, for `terminationGraceSeconds`. One pod of each part
   may be away.
 - **A new version of the market flow** beside the old one, compared row by row before it may write: pin
@@ -37,6 +41,7 @@ or missing is refused before anything is sent to the cluster, and so is producti
 - **Volumes** are kept when the release is removed: the market flow's snapshots, the audit chain's anchor.
 - **Test**: with `metrics.enabled`, `helm test genesis` asks every part's /readyz.
 - **Dashboard**: see the notes that `helm install` prints.
+- **Strategies** are no part of the chart: `genesis strategy` works on the system of a `genesis up`.
 - **Growth**: shards and workers of the market flow are threads of one pod; more pods for one market flow are
   not supported.
 

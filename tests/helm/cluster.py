@@ -1,5 +1,6 @@
 """A cluster of one node for one release: our API server and kubelet, real Helm, a simulated venue."""
 
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,8 +57,15 @@ def node_of(folder: Path, address: str) -> Node:
 def cluster(folder: Path, address: str) -> Iterator[Cluster]:
     """Give a cluster that is empty, and end all that runs in it."""
     objects = Objects()
+    node = node_of(folder, address)
+    plain = {"apiVersion": "v1"}
+    objects.put("serviceaccounts", plain | {"kind": "ServiceAccount", "metadata": {"name": "default"}})
+    for secret in (folder / "secrets").iterdir():
+        data = {each.name: b64encode(each.read_bytes()).decode() for each in secret.iterdir()}
+        told = {"kind": "Secret", "metadata": {"name": secret.name}, "data": data}
+        objects.put("secrets", plain | told)
     server = serve(objects)
-    kubelet = Kubelet(objects, node_of(folder, address))
+    kubelet = Kubelet(objects, node)
     try:
         with Config(
             kube_apiserver=f"http://127.0.0.1:{server.server_port}",
@@ -68,6 +76,11 @@ def cluster(folder: Path, address: str) -> Iterator[Cluster]:
     finally:
         kubelet.close()
         server.shutdown()
+
+
+def reached(address: str) -> dict[str, object]:
+    """Return the value `broker` for an address."""
+    return {"servers": address, "port": int(address.rpartition(":")[2])}
 
 
 @contextmanager

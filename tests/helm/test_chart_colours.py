@@ -17,7 +17,7 @@ from genesis.connectors.kafka import Log
 from genesis.operators import topics
 from tests.flows.market_lab import SHARDS, Signals
 from tests.helm.charts import CHART, changed, example
-from tests.helm.cluster import WAIT_S, Cluster, cluster, venue
+from tests.helm.cluster import WAIT_S, Cluster, cluster, reached, venue
 from tests.helm.kubelet import wait_until
 from tests.kafka_server import ApacheKafka
 
@@ -110,7 +110,7 @@ def test_green_replaces_blue_by_upgrades_and_no_bar_is_missed_or_comes_twice(
     with empty(kafka), venue(rate=200) as venue_url, cluster(tmp_path, kafka.bootstrap) as given:
         values = changed(
             example("laptop"),
-            broker__servers=kafka.bootstrap,
+            broker=reached(kafka.bootstrap),
             venue={"source": "simulator", "url": venue_url, "symbols": []},
             image__tag="0.1",
             market={"shards": SHARDS, "epochSeconds": 1},

@@ -13,7 +13,7 @@ from helm_python.errors import HelmError
 from genesis.connectors import broker
 from genesis.connectors.broker import EmbeddedBroker
 from tests.helm.charts import CHART, changed, example
-from tests.helm.cluster import WAIT_S, Cluster, cluster, venue
+from tests.helm.cluster import WAIT_S, Cluster, cluster, reached, venue
 from tests.helm.kubelet import wait_until
 
 PARTS = {"feed", "market", "account", "archive", "ticker", "gateway", "dashboard"}
@@ -26,7 +26,7 @@ def test_a_release_is_installed_upgraded_goes_back_by_itself_and_is_removed(tmp_
     with EmbeddedBroker() as log, venue() as venue_url, cluster(tmp_path, log.bootstrap) as given:
         good = changed(
             example("laptop"),
-            broker__servers=log.bootstrap,
+            broker=reached(log.bootstrap),
             venue={"source": "simulator", "url": venue_url, "symbols": []},
             settings={"GENESIS_EMBEDDED_BROKER": "True"},
         )

@@ -54,8 +54,70 @@ gateway:  {run: gateway, kind: Deployment,  keys: [gateway, permit, ticker, guar
 {{- if and $v.monitoring.enabled (not $v.metrics.enabled) }}{{ fail "monitoring.enabled needs metrics.enabled: without it no part answers /metrics. Set both, or none." }}{{ end }}
 {{- if and $v.colours.enabled (eq (int $v.colours.blueReplicas) 0) (eq (int $v.colours.greenReplicas) 0) }}{{ fail "colours.blueReplicas and colours.greenReplicas are 0: then nobody computes signals. Set that of the colour which `genesis release status` names to 1." }}{{ end }}
 {{- if gt (int $v.market.workers) (int $v.market.shards) }}{{ fail (printf "market.workers is %d and market.shards %d: a worker beyond the number of shards has nothing to do. Lower workers or raise shards." (int $v.market.workers) (int $v.market.shards)) }}{{ end }}
+{{- if and (eq $v.trading.mode "live") (ne $v.environment "production") }}{{ fail (printf "trading.mode is live, and environment is %s: real money is for production. Set environment: production with region: sgp1, or trading.mode: testnet." $v.environment) }}{{ end }}
+{{- if and $v.networkPolicy.enabled $v.broker.servers }}
+{{- range splitList "," $v.broker.servers }}
+{{- if ne (last (splitList ":" .)) (toString $.Values.broker.port) }}{{ fail (printf "broker.servers has %s, and the network policies open port %v alone: name every server with that port, or set broker.port." . $.Values.broker.port) }}{{ end }}
+{{- end }}
+{{- $where := urlParse $v.store.url }}
+{{- if ne (include "genesis.port" $where) (toString $v.store.port) }}{{ fail (printf "store.url is %s, and the network policies open port %v alone: set store.port to %s." $v.store.url $v.store.port (include "genesis.port" $where)) }}{{ end }}
+{{- end }}
 {{- range $name, $_ := $v.settings }}
-{{- if regexMatch "(SECRET|PASSWORD|API_KEY|LEDGER_URL)" $name }}{{ fail (printf "settings.%s is a secret and has no place in values: use the existingSecret that is for it." $name) }}{{ end }}
+{{- if regexMatch "(SECRET|PASSWORD|API_KEY|TOKEN|LEDGER_URL)" $name }}{{ fail (printf "settings.%s is a secret and has no place in values: use the existingSecret that is for it." $name) }}{{ end }}
+{{- with get (include "genesis.owned" $ | fromYaml) $name }}{{ fail (printf "settings.%s would stand above %s, which the chart looks at: set that value instead." $name .) }}{{ end }}
+{{- end }}
+{{- include "genesis.secrets" . }}
+{{- end }}
+
+{{/* The port of an address, that of its scheme when it names none. */}}
+{{- define "genesis.port" -}}
+{{- if contains ":" .host }}{{ last (splitList ":" .host) }}{{ else }}{{ ternary "443" "80" (eq .scheme "https") }}{{ end }}
+{{- end }}
+
+{{/* Settings that have a value of their own. */}}
+{{- define "genesis.owned" -}}
+GENESIS_ACCOUNT: account
+GENESIS_BROKER: broker.servers
+GENESIS_COLOUR: colours
+GENESIS_CREDENTIALS_FILE: exchange.existingSecret
+GENESIS_DATA: persistence
+GENESIS_DATABASE: store.database
+GENESIS_EPOCH_S: market.epochSeconds
+GENESIS_KEYS: keys.existingSecret
+GENESIS_LATENESS_MS: market.latenessMs
+GENESIS_LOG_LEVEL: logLevel
+GENESIS_METRICS_HOST: metrics.enabled
+GENESIS_METRICS_PORT: metrics.port
+GENESIS_PAPER_CAPITAL: trading.paperCapital
+GENESIS_SHARDS: market.shards
+GENESIS_STORE_URL: store.url
+GENESIS_STORE_USER: store.user
+GENESIS_SYMBOLS: venue.symbols
+GENESIS_TRADING: trading.mode
+GENESIS_UNLOCK_LIVE: trading.unlockLive
+GENESIS_VENUE: venue.source
+GENESIS_VENUE_URL: venue.url
+GENESIS_WORKERS: market.workers
+{{- end }}
+
+{{/* Is every secret in the cluster, with what is read from it? Without a cluster (helm template) nothing is looked up. */}}
+{{- define "genesis.secrets" -}}
+{{- $v := .Values }}
+{{- $space := .Release.Namespace }}
+{{- if lookup "v1" "ServiceAccount" $space "default" }}
+{{- $roles := list }}
+{{- range include "genesis.parts" . | fromYaml }}{{ range .keys }}{{ $roles = append $roles (printf "%s.key" .) }}{{ end }}{{ end }}
+{{- $wanted := list (list "keys" (uniq $roles) "--from-file=FOLDER") (list "ledger" (list "url") "--from-file=url=FILE") }}
+{{- if $v.store.existingSecret }}{{ $wanted = append $wanted (list "store" (list "password") "--from-file=password=FILE") }}{{ end }}
+{{- if $v.exchange.existingSecret }}{{ $wanted = append $wanted (list "exchange" (list "credentials.json") "--from-file=credentials.json=FILE") }}{{ end }}
+{{- range $wanted }}
+{{- $name := (index $v (first .)).existingSecret }}
+{{- $found := lookup "v1" "Secret" $space $name }}
+{{- if not $found }}{{ fail (printf "secret %s is not in namespace %s: make it (kubectl -n %s create secret generic %s %s), or name another in %s.existingSecret." $name $space $space $name (last .) (first .)) }}{{ end }}
+{{- range $key := index . 1 }}
+{{- if not (hasKey (default dict $found.data) $key) }}{{ fail (printf "secret %s in namespace %s has no %s: add it, the parts read it from there." $name $space $key) }}{{ end }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 
@@ -183,6 +245,7 @@ initContainers:
   - name: prepare
     image: {{ include "genesis.podImage" . }}
     imagePullPolicy: {{ $v.image.pullPolicy }}
+    terminationMessagePolicy: FallbackToLogsOnError
     command:
       - sh
       - -ec
@@ -208,6 +271,7 @@ initContainers:
   - name: snapshots
     image: {{ include "genesis.podImage" . }}
     imagePullPolicy: {{ $v.image.pullPolicy }}
+    terminationMessagePolicy: FallbackToLogsOnError
     command: [sh, -ec, "[ -e /var/lib/genesis/recovery/market ] || {{ first $v.command }} release copy /other /var/lib/genesis"]
     resources: {{ toJson $v.resources.small }}
     securityContext:
@@ -221,6 +285,7 @@ containers:
     image: {{ include "genesis.podImage" . }}
     imagePullPolicy: {{ $v.image.pullPolicy }}
     command: {{ toJson .command }}
+    terminationMessagePolicy: FallbackToLogsOnError # `kubectl describe pod` shows why it ended
     env:
       {{- include "genesis.env" . | trim | nindent 6 }}
     {{- if .serves }}
