@@ -2,13 +2,16 @@
 
 Base fields have their ECS names (dotted, as ECS loggers write them), what is our own begins with
 ``genesis.``. ``trace.id`` is the id of the event in an account's log by which something began: a command's,
-from its decision through child orders to executions, or a market record's, where a stop sold by it. Secrets
-stay out by construction: fields named like one, values registered as one, and whatever looks like a key.
+from its decision through child orders to executions, or a market record's, where a stop sold by it.
+``event.id`` is of one line alone, so that a store which is sent a line twice keeps it once. Secrets stay out
+by construction: fields named like one, values registered as one, and whatever looks like a key.
 """
 
+import itertools
 import logging
 import os
 import re
+import secrets
 import sys
 from importlib.metadata import version
 from typing import Any, cast
@@ -35,7 +38,15 @@ ECS_FIELDS = frozenset(
             "service.name",
             "service.version",
         ),
-        *("process.pid", "trace.id", "event.action", "event.outcome", "error.message", "error.stack_trace"),
+        *(
+            "process.pid",
+            "trace.id",
+            "event.id",
+            "event.action",
+            "event.outcome",
+            "error.message",
+            "error.stack_trace",
+        ),
     }
 )
 """Fields that are written under these names; every other one begins with ``genesis.``."""
@@ -56,6 +67,24 @@ _SECRET_SHAPE = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _known: set[str] = set()
+
+
+class _Ids:
+    """Ids of the lines of one process: random bytes of its own, and a number that counts from 1."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        self._process = secrets.token_hex(8)
+        self._numbers = itertools.count(1)
+
+    def next(self) -> str:
+        return f"{self._process}-{next(self._numbers):x}"
+
+
+_ids = _Ids()
+os.register_at_fork(after_in_child=_ids.renew)
 
 
 def hide(secret: str) -> None:
@@ -103,7 +132,7 @@ def configure(component: str, level: str = "info") -> None:
             "log.level": event.pop("level"),
             "message": event.pop("event", ""),
         }
-        found |= base | {"process.pid": os.getpid()}
+        found |= base | {"process.pid": os.getpid(), "event.id": _ids.next()}
         stack = event.pop("exception", None)
         if stack is not None:
             found["error.stack_trace"] = stack

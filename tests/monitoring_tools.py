@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,23 +35,37 @@ def tools(folder: Path = FOLDER) -> Path:
     installed = [shutil.which(name) for name in PROGRAMS]
     if all(installed):
         return Path(str(installed[0])).parent
+    unpacked(PACKAGES, folder, "the alert rules are tried with Debian's Prometheus")
+    return programs
+
+
+def unpacked(packages: Sequence[str], folder: Path, purpose: str) -> None:
+    """Fetch packages of Debian and unpack them into a folder, without installing anything.
+
+    Raises
+    ------
+    ToolsUnavailable
+        When this is no Debian or Ubuntu, or the packages cannot be fetched.
+    """
     if not shutil.which("apt-get") or not shutil.which("dpkg"):
         raise ToolsUnavailable(
-            "the alert rules are tried with Debian's Prometheus, and there is no apt-get here: install "
-            f"{' '.join(PROGRAMS)} so that they are on PATH"
+            f"{purpose}, and there is no apt-get here: install {' '.join(PROGRAMS)} so that they are on PATH"
+            if packages == PACKAGES
+            else f"{purpose}, and there is no apt-get here"
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="monitoring-partial-") as partial:
-        _fetch(Path(partial))
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}-partial-") as partial:
+        _fetch(Path(partial), packages, purpose)
         for package in Path(partial).glob("*.deb"):
             _run(["dpkg", "-x", str(package), f"{partial}/unpacked"], Path(partial))
-        _relocate(Path(partial) / "unpacked" / "usr" / "bin" / "prometheus-alertmanager")
+        alertmanager = Path(partial) / "unpacked" / "usr" / "bin" / "prometheus-alertmanager"
+        if alertmanager.exists():
+            _relocate(alertmanager)
         try:
             (Path(partial) / "unpacked").rename(folder)
         except OSError:  # another process was quicker
-            if not programs.is_dir():
+            if not folder.is_dir():
                 raise
-    return programs
 
 
 def templates(programs: Path) -> Path:
@@ -63,17 +78,17 @@ def _relocate(program: Path) -> None:
     program.write_bytes(program.read_bytes().replace(TEMPLATES, b"./" * (len(TEMPLATES) // 2)))
 
 
-def _fetch(folder: Path) -> None:
+def _fetch(folder: Path, packages: Sequence[str], purpose: str) -> None:
     """Download the packages; where the lists are missing or old, renew them once."""
-    command = ["apt-get", "download", *PACKAGES]
+    command = ["apt-get", "download", *packages]
     if not _run(command, folder):
         return
     _run(["apt-get", "update"], folder)
     said = _run(command, folder)
     if said:
         raise ToolsUnavailable(
-            f"the alert rules are tried with Debian's Prometheus, which cannot be fetched: {said} "
-            f"(try: apt-get update && apt-get download {' '.join(PACKAGES)})"
+            f"{purpose}, which cannot be fetched: {said} "
+            f"(try: apt-get update && apt-get download {' '.join(packages)})"
         )
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 from typing import Any
 
@@ -91,3 +92,22 @@ def test_a_field_named_like_a_secret_is_never_shown(name: str, value: str) -> No
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text("abc xyz 12", max_size=30), st.lists))
 def test_what_is_not_secret_is_left_as_it_is(value: Any) -> None:
     assert logs.without_secrets(value) == value
+
+
+def test_every_line_has_an_id_of_its_own_in_a_forked_process_too(lines: io.StringIO) -> None:
+    log = logs.get("part")
+    log.info("one")
+    receiver, sender = os.pipe()
+    if (child := os.fork()) == 0:
+        try:
+            log.info("two")
+            os.write(sender, logged(lines)["event.id"].encode())
+        finally:
+            os._exit(0)
+    os.close(sender)
+    os.waitpid(child, 0)
+    log.info("three")
+    ids = [json.loads(line)["event.id"] for line in lines.getvalue().splitlines()]
+    ids.append(os.read(receiver, 100).decode())
+    assert len(set(ids)) == 3
+    assert len({each.partition("-")[0] for each in ids}) == 2
