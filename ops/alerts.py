@@ -30,7 +30,8 @@ def _rule(each: dict[str, Any], speed: int) -> slo.Rule:
     if "for" in each:
         rule["for"] = slo.shortened(each["for"], speed)
     return rule | {
-        "labels": {"severity": each["severity"], "failure": str(each["failure"])},
+        "labels": {"severity": each["severity"]}
+        | ({"failure": str(each["failure"])} if "failure" in each else {}),
         "annotations": {"summary": each["summary"].strip()},
     }
 
