@@ -36,8 +36,8 @@ secret that is not in the namespace or lacks a key (`helm template` has no clust
 - **A new version of the market flow** beside the old one, compared row by row before it may write: pin
   the old one with `colours.blueTag`, set `colours.enabled` and `colours.greenTag`, upgrade, and lead it
   with `genesis release start`, `promote` and `rollback` in the dashboard's pod. Then set
-  `colours.blueReplicas` to 0. The next release goes from green to blue: `colours.candidate: blue`, its
-  tag, its pod, and its old volume removed so that it begins with a copy.
+  `colours.blueReplicas` to 0. The next release goes from green to blue: `colours.candidate: blue`, its tag,
+  and its pod; it begins with a copy again, and green is not touched.
 - **Volumes** are kept when the release is removed: the market flow's snapshots, the audit chain's anchor.
 - **Test**: with `metrics.enabled`, `helm test genesis` asks every part's /readyz.
 - **Dashboard**: see the notes that `helm install` prints.

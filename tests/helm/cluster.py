@@ -13,7 +13,8 @@ from tests.helm.api_server import Objects, serve
 from tests.helm.kubelet import Kubelet, Node
 from tests.system.running import start
 
-WAIT_S = 150
+WAIT_S = 300
+"""Longest for an install or an upgrade: kernels may have to be compiled first, on a machine that is busy."""
 
 
 class Cluster(NamedTuple):

@@ -57,6 +57,13 @@ class Node:
             raise FileNotFoundError(f'secret "{name}" not found, or it has no key "{key}"')
         return found
 
+    def configure(self, name: str, data: dict[str, str]) -> None:
+        """Keep what a ConfigMap says; pods that run see it too."""
+        folder = self.folder / "configmaps" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for key, text in data.items():
+            (folder / key).write_text(text, encoding="utf-8")
+
     def volumes(self, name: str, spec: Object) -> dict[str, Path]:
         """Return the folder of every volume of a pod; what it does not claim is new and empty."""
         own = self.folder / "pods" / f"{name}-{next(_pods)}"
@@ -64,6 +71,8 @@ class Node:
         for each in spec["volumes"]:
             if "persistentVolumeClaim" in each:
                 found[each["name"]] = self.claim(each["persistentVolumeClaim"]["claimName"])
+            elif "configMap" in each:
+                found[each["name"]] = self.folder / "configmaps" / each["configMap"]["name"]
             elif "secret" in each:
                 found[each["name"]] = self.secret(each["secret"]["secretName"])
             else:
@@ -120,7 +129,11 @@ class Pod:
         self.env |= {variable: value for variable, value in node.replaced.items() if variable in self.env}
         if "GENESIS_METRICS_PORT" in self.env:
             self.env |= {"GENESIS_METRICS_PORT": str(self.port), "GENESIS_METRICS_HOST": "127.0.0.1"}
-        self.env["NUMBA_CACHE_DIR"] = os.environ.get("NUMBA_CACHE_DIR", str(node.folder / "numba"))
+        self.env.pop(
+            "NUMBA_CACHE_DIR", None
+        )  # an image brings its kernels compiled; here they are the tests'
+        if "NUMBA_CACHE_DIR" in os.environ:
+            self.env["NUMBA_CACHE_DIR"] = os.environ["NUMBA_CACHE_DIR"]
         script = "".join(
             f'env -i "PATH=$PATH" {_quoted(each["command"], each, self.volumes)} || exit 1\n'
             for each in template["spec"].get("initContainers", [])
@@ -203,6 +216,8 @@ class Kubelet:
         found, key = self._objects.get(what, name), (what, name)
         if what == "persistentvolumeclaims" and found and not found.get("status"):
             self._objects.put(what, found | {"status": {"phase": "Bound"}}, is_status=True)
+        if what == "configmaps" and found:
+            self._node.configure(name, found["data"])
         if what == "poddisruptionbudgets" and found:
             self._objects.put(what, found | {"status": self._seen(found)}, is_status=True)
         if what not in (*SERVED, "jobs", "pods"):
@@ -216,10 +231,16 @@ class Kubelet:
         if running:
             running.stop()
             del self.pods[key]
-        if template:
+        if template and found:
+            for each in found["spec"].get("volumeClaimTemplates", []):
+                self._claim(each, f"{each['metadata']['name']}-{name}-0")
             self.pods[key] = Pod(name, template, self._node)
         elif found:
             self._objects.put(what, found | {"status": self._none(found)}, is_status=True)
+
+    def _claim(self, template: Object, name: str) -> None:
+        if self._objects.get("persistentvolumeclaims", name) is None:
+            self._objects.put("persistentvolumeclaims", template | {"metadata": {"name": name}})
 
     @staticmethod
     def _seen(found: Object) -> dict[str, Any]:

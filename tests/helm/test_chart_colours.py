@@ -63,11 +63,19 @@ def await_more(signals: Signals, what: str) -> None:
     wait_until(have_come, what, WAIT_S)
 
 
+def promote(given: Cluster, version: str, old: str, new: str) -> None:
+    """Give the signals to the colour that has begun beside the other one."""
+    assert release(given, "start", "--reason", f"version {version}")["phase"] == "shadow"
+    told = release(given, "status")
+    assert (told["active"], told["shadow"], set(told["figures"])) == (old, new, {"blue", "green"})
+    promoted = release(given, "promote", "--wait", "90", "--watch", "3", "--reports", "2")
+    assert (promoted["promoted"], promoted["active"], promoted["phase"]) == (True, new, "settled")
+
+
 def lead(given: Cluster, signals: Signals, one: dict[str, Any]) -> None:
-    """Put another version beside the one that runs, give it the signals, and remove the first."""
+    """Put a second version beside the first, then a third beside the second; each takes over."""
     await_more(signals, "signals of the only version")
     others = [given.process("deployments", f"genesis-{part}") for part in OTHERS]
-
     both = changed(one, colours__enabled=True, colours__blueTag="0.1", colours__greenTag="0.2")
     upgrade(given, both)
     assert given.images()["market"] == "genesis/worker:0.1"
@@ -76,20 +84,23 @@ def lead(given: Cluster, signals: Signals, one: dict[str, Any]) -> None:
     assert "bytes of snapshots are in" in copied, "green began with nothing"
     await_more(signals, "signals with green beside blue")
 
-    assert release(given, "start", "--reason", "version 0.2")["phase"] == "shadow"
-    told = release(given, "status")
-    assert (told["active"], told["shadow"], set(told["figures"])) == ("blue", "green", {"blue", "green"})
-    promoted = release(given, "promote", "--wait", "90", "--watch", "3", "--reports", "2")
-    assert (promoted["promoted"], promoted["active"], promoted["phase"]) == (True, "green", "settled")
+    promote(given, "0.2", "blue", "green")
     await_more(signals, "signals of green with blue beside it")
 
     green = given.process(*GREEN)
-    upgrade(given, changed(both, colours__blueReplicas=0))
+    alone = changed(both, colours__blueReplicas=0)
+    upgrade(given, alone)
     assert BLUE not in given.kubelet.pods
-    assert given.process(*GREEN) == green, "who has the signals was started again for nothing"
     await_more(signals, "signals of green alone")
     told = release(given, "status")
     assert (told["active"], told["epoch"], set(told["figures"])) == ("green", 1, {"green"})
+
+    upgrade(given, changed(both, colours__blueTag="0.3", colours__candidate="blue"))
+    copied = given.kubelet.pods[BLUE].log.read_text(encoding="utf-8")
+    assert "bytes of snapshots are in" in copied, "blue went on with snapshots of long ago"
+    promote(given, "0.3", "green", "blue")
+    await_more(signals, "signals of blue again")
+    assert given.process(*GREEN) == green, "who had the signals was started again for nothing"
     assert others == [given.process("deployments", f"genesis-{part}") for part in OTHERS]
     assert not given.kubelet.ended.keys() - {"genesis-market-green"}, "it waits for blue's first snapshot"
 
@@ -103,7 +114,7 @@ def empty(kafka: ApacheKafka) -> Iterator[None]:
     log.delete(name for name in log.names() if name.startswith(topics.PREFIX))
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_green_replaces_blue_by_upgrades_and_no_bar_is_missed_or_comes_twice(
     tmp_path: Path, kafka: ApacheKafka
 ) -> None:

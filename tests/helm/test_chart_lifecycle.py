@@ -21,7 +21,7 @@ BROKEN_WAIT_S = 12
 """Helm gives the rollback the same time as the upgrade."""
 
 
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(900)
 def test_a_release_is_installed_upgraded_goes_back_by_itself_and_is_removed(tmp_path: Path) -> None:
     with EmbeddedBroker() as log, venue() as venue_url, cluster(tmp_path, log.bootstrap) as given:
         good = changed(

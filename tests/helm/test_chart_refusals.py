@@ -94,7 +94,7 @@ def install(given: Cluster, values: dict[str, Any]) -> str:
     return str(refused.value)
 
 
-def test_a_secret_that_is_missing_or_lacks_a_key_is_named_with_what_makes_it(tmp_path: Path) -> None:
+def test_what_is_missing_in_the_namespace_is_named_with_what_makes_it(tmp_path: Path) -> None:
     with cluster(tmp_path, "kafka:9092") as given:
         said = install(given, changed(LAPTOP, keys__existingSecret="other"))
         assert "secret other is not in namespace trading" in said
@@ -106,6 +106,10 @@ def test_a_secret_that_is_missing_or_lacks_a_key_is_named_with_what_makes_it(tmp
 
         said = install(given, changed(LAPTOP, store__existingSecret="genesis-ledger"))
         assert "secret genesis-ledger in namespace trading has no password: add it" in said
+
+        said = install(given, changed(LAPTOP, colours__enabled=True, colours__greenReplicas=0))
+        assert "there is no volume data-genesis-market-green-0" in said
+        assert "set it to 1 for the first upgrade with colours" in said
         assert not given.kubelet.pods
 
 

@@ -191,9 +191,9 @@ def test_two_colours_differ_in_what_a_release_needs_and_in_nothing_else() -> Non
         ":dev"
     )
 
-    assert [each["name"] for each in blue["initContainers"]] == ["prepare"]
-    copying = green["initContainers"][1]
-    assert "genesis release copy /other /var/lib/genesis" in copying["command"][-1]
+    for pod in (blue, green):
+        assert [each["name"] for each in pod["initContainers"]] == ["prepare", "snapshots"]
+        assert "genesis release copy /other /var/lib/genesis" in pod["initContainers"][1]["command"][-1]
     (other,) = (each for each in green["volumes"] if each["name"] == "other")
     assert other["persistentVolumeClaim"]["claimName"] == "data-genesis-market-0"
     assert blue["affinity"] == green["affinity"]
@@ -215,6 +215,25 @@ def test_a_colour_that_was_replaced_has_no_pod_and_is_not_missed() -> None:
     assert "market" not in asked
     rules = found["PrometheusRule/genesis"]["spec"]["groups"][0]["rules"]
     assert {each["labels"]["component"] for each in rules} == PARTS - {"market"} | {"market-green"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "green"),
+        ({"colours__blueReplicas": 0}, "nobody"),
+        ({"colours__candidate": "blue"}, "blue"),
+        ({"colours__candidate": "blue", "colours__greenReplicas": 0}, "nobody"),
+    ],
+)
+def test_a_colour_that_goes_or_comes_starts_no_other_pod_again(changes: dict[str, Any], said: str) -> None:
+    before, after = (
+        {name_of(each): each for each in rendered(changed(LAPTOP, **COLOURED, **more))}
+        for more in ({}, changes)
+    )
+    assert after["ConfigMap/genesis-colours"]["data"] == {"candidate": said}
+    for name in ("StatefulSet/genesis-market", "StatefulSet/genesis-market-green"):
+        assert before[name]["spec"]["template"] == after[name]["spec"]["template"]
 
 
 def test_a_new_chart_alone_starts_no_pod_again() -> None:

@@ -67,6 +67,19 @@ gateway:  {run: gateway, kind: Deployment,  keys: [gateway, permit, ticker, guar
 {{- with get (include "genesis.owned" $ | fromYaml) $name }}{{ fail (printf "settings.%s would stand above %s, which the chart looks at: set that value instead." $name .) }}{{ end }}
 {{- end }}
 {{- include "genesis.secrets" . }}
+{{- include "genesis.otherVolumes" . }}
+{{- end }}
+
+{{/* A colour mounts the volume of the other one, which is made when that has had its first pod. */}}
+{{- define "genesis.otherVolumes" -}}
+{{- if .Values.colours.enabled }}
+{{- range $colour, $part := dict "blue" "market" "green" "market-green" }}
+{{- $claim := printf "data-%s-%s-0" (include "genesis.fullname" $) $part }}
+{{- if and (eq (int (index $.Values.colours (printf "%sReplicas" $colour))) 0) (lookup "v1" "ServiceAccount" $.Release.Namespace "default") }}
+{{- if not (lookup "v1" "PersistentVolumeClaim" $.Release.Namespace $claim) }}{{ fail (printf "colours.%sReplicas is 0, and there is no volume %s, which the other colour copies from: set it to 1 for the first upgrade with colours." $colour $claim) }}{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{/* The port of an address, that of its scheme when it names none. */}}
@@ -268,17 +281,27 @@ initContainers:
       - {name: exchange, mountPath: /secrets/exchange, readOnly: true}
       {{- end }}
   {{- if .copyFrom }}
+  # The same for both colours, whoever is the candidate, so that a release starts no other pod again.
   - name: snapshots
     image: {{ include "genesis.podImage" . }}
     imagePullPolicy: {{ $v.image.pullPolicy }}
     terminationMessagePolicy: FallbackToLogsOnError
-    command: [sh, -ec, "[ -e /var/lib/genesis/recovery/market ] || {{ first $v.command }} release copy /other /var/lib/genesis"]
+    command:
+      - sh
+      - -ec
+      - |
+        [ "$(cat /colours/candidate)" = {{ .colour }} ] || exit 0
+        [ "$(cat /var/lib/genesis/copied-for 2>/dev/null)" != "{{ include "genesis.podImage" . }}" ] || exit 0
+        rm -rf /var/lib/genesis/recovery/market
+        {{ first $v.command }} release copy /other /var/lib/genesis
+        echo "{{ include "genesis.podImage" . }}" >/var/lib/genesis/copied-for
     resources: {{ toJson $v.resources.small }}
     securityContext:
       {{- include "genesis.containerSecurity" . | nindent 6 }}
     volumeMounts:
       {{- include "genesis.mounts" . | nindent 6 }}
       - {name: other, mountPath: /other}
+      - {name: colours, mountPath: /colours, readOnly: true}
   {{- end }}
 containers:
   - name: {{ .part }}
@@ -318,6 +341,7 @@ volumes:
   - {name: run, emptyDir: {medium: Memory, sizeLimit: 1Mi}}
   - {name: tmp, emptyDir: {sizeLimit: 256Mi}}
   {{- with .copyFrom }}
+  - {name: colours, configMap: {name: {{ include "genesis.fullname" $.root }}-colours}}
   - {name: other, persistentVolumeClaim: {claimName: data-{{ include "genesis.fullname" $.root }}-{{ . }}-0}}
   {{- end }}
   {{- if eq .volume "claim" }}
