@@ -160,3 +160,27 @@ def test_keys_and_passwords_are_made_once_and_their_user_can_read_them(
     assert ring.split() == ["gateway.key", "permit.key", "ticker.key"]
     url = images("run", *owner, "cat /made/secrets-ledger/ledger_url")
     assert re.fullmatch(r"postgresql\+psycopg://genesis:[\w-]{32}@postgres:5432/genesis", url)
+
+
+def test_alertmanager_gets_its_receivers_from_files_and_what_is_half_set_is_refused(
+    images: Engine, services: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    each = services["receivers"]
+    volume = f"genesis-test-{secrets.token_hex(3)}"
+    options = ["--rm", "--read-only", "--network", each["network_mode"], "--user", each["user"]]
+    options += ["--cap-drop", "ALL", *(word for name in each["cap_add"] for word in ("--cap-add", name))]
+    options += ["-v", f"{ROOT / 'ops'}:/ops:ro", "-v", f"{tmp_path}:/alerts:ro", "-v", f"{volume}:/made"]
+    program, *words = each["entrypoint"]
+    command = ["--entrypoint", program, "genesis/cluster:dev", *words]
+    look = ["--rm", "--user", "65534", "--entrypoint", "sh", "-v", f"{volume}:/made", "genesis/cluster:dev"]
+    try:
+        assert "nobody is told" in images("run", *options, *command)
+        half = images.tried("run", "-e", "GENESIS_ALERTS=pagerduty", *options, *command)
+        assert half.returncode == 1
+        (tmp_path / "pagerduty_key").write_text("0123456789abcdef" * 2, encoding="utf-8")
+        assert "told to pagerduty" in images("run", "-e", "GENESIS_ALERTS=pagerduty", *options, *command)
+        shown = images("run", *look, "-c", "cat /made/*; echo; stat -c '%a %u' /made/*")
+        assert "/etc/alertmanager/pagerduty_key" in shown
+        assert shown.split()[-4:] == ["400", "65534"] * 2
+    finally:
+        images.tried("volume", "rm", "--force", volume)
