@@ -11,7 +11,7 @@ import numpy as np
 
 from genesis.operators.cusum import average_run_length
 from genesis.operators.tilt import watch
-from genesis.operators.tilt.evidence import H, K
+from genesis.operators.tilt.evidence import STRONG, K
 from genesis.operators.tilt.observations import OBSERVATION, ObservationKind
 
 ROWS = 20_000
@@ -65,7 +65,7 @@ def run() -> list[dict[str, object]]:
     begun_s = time.process_time()
     watch.observe(state, rows)
     batch_us = (time.process_time() - begun_s) / ROWS * 1e6
-    lights, known = _values_per_light(ObservationKind.KEYS), average_run_length(H, K)
+    lights, known = _values_per_light(ObservationKind.KEYS), average_run_length(STRONG, K)
     return [
         {"name": "watch, one observation at a time", "value": alone_us, "unit": "us an observation"},
         {
@@ -76,7 +76,7 @@ def run() -> list[dict[str, object]]:
             "ratio": alone_us / batch_us,
         },
         {
-            "name": "usual values a second apart until a habit that counts either way lights its sign",
+            "name": "usual values a second apart until a habit that counts either way makes its sign strong",
             "value": lights,
             "unit": "values",
             "baseline": known,

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 PEOPLE = ROOT / "build" / "tilt_people.jsonl"
 RESULT = ROOT / "build" / "tilt.json"
 PAGE = ROOT / "docs" / "tilt.md"
-SEED = 50_000
+SEED = 70_000
 LEARNERS_FROM = 500
 """Learners have seeds so far above those of the others, who are no more than this."""
 

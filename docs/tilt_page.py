@@ -5,10 +5,10 @@ from genesis.operators.account.events import ActKind
 from genesis.operators.cusum import average_run_length
 from genesis.operators.tilt import evidence, interventions, parameters
 from genesis.operators.tilt.evidence import AFTER_NS, GAIN_LARGE
-from genesis.operators.tilt.indicators import INDICATORS
+from genesis.operators.tilt.indicators import INDICATORS, Lean
 from genesis.operators.tilt.watch import LEVEL_SIGNS
 
-_DIRECTIONS = {1: "more", -1: "less", 0: "either way"}
+_LEANS = {Lean.NONE: "", Lean.HASTE: "haste", Lean.PARALYSIS: "paralysis", Lean.BOTH: "both"}
 
 
 def page() -> str:
@@ -32,10 +32,12 @@ def _head() -> str:
 
 
 def _indicators() -> str:
-    lines = ["## Indicators\n\n| indicator | kind | unusual is | what |\n|---|---|---|---|\n"]
+    lines = ["## Indicators\n\n| indicator | kind | more says | less says | what |\n|---|---|---|---|---|\n"]
     for each in INDICATORS:
         kind = each.kind.name.lower()
-        lines.append(f"| `{each.name}` | {kind} | {_DIRECTIONS[each.direction]} | {each.what} |\n")
+        lines.append(
+            f"| `{each.name}` | {kind} | {_LEANS[each.more]} | {_LEANS[each.less]} | {each.what} |\n"
+        )
     minutes, gain = AFTER_NS // interventions.MINUTE_NS, GAIN_LARGE
     lines.append(f"\nWhat follows a loss follows it for {minutes} minutes; a gain is large from {gain:.0%}\n")
     lines.append("of the equity on. Orders that were declined count like those that were taken.\n\n")
@@ -43,7 +45,7 @@ def _indicators() -> str:
 
 
 def _evidence() -> str:
-    known = average_run_length(evidence.H, evidence.K)
+    lit, strong = (average_run_length(bound, evidence.K) for bound in (evidence.H, evidence.STRONG))
     half = evidence.HALF_LIFE_NS // interventions.MINUTE_NS
     return (
         "## Evidence\n\n"
@@ -51,11 +53,14 @@ def _evidence() -> str:
         f"held against median and 1.4826 MAD of the person's last {evidence.KEPT}, clipped at\n"
         f"{evidence.CLIP:g} scales, and added less {evidence.K:g} to a sum that never falls below zero (a\n"
         "one-sided CUSUM). A *tendency* adds the log-likelihood of a rate three times the person's own\n"
-        f"against that rate. A *bound* lights its sign at once. Sums halve in {half} minutes; a sign is lit\n"
-        f"at {evidence.H:g} and goes out at half of that. While a sign is lit, one value in\n"
-        f"{evidence.LEARN_LIT} is learned: a burst does not become a habit, a lasting change does.\n\n"
-        f"With median and scale known, independent normal values would light a habit's sign once in\n"
-        f"{known:.0f} values when either way counts and in {2 * known:.0f} when one does\n"
+        "against that rate. A *bound* makes its sign strong at once.\n"
+        f"Sums halve in {half} minutes. A sign is lit at {evidence.H:g} and strong at {evidence.STRONG:g};\n"
+        "either ends at half of that. While it is strong, one value in\n"
+        f"{evidence.LEARN_LIT} is learned: a burst does not become a habit, a lasting\n"
+        "change does.\n\n"
+        "With median and scale known, independent normal values would light a habit's sign once in\n"
+        f"{lit:.0f} values when either way counts and in {2 * lit:.0f} when one does, and make it strong\n"
+        f"once in {strong:.0f} and {2 * strong:.0f}: one sign says little, a level takes several at once\n"
         "(`operators/cusum.py`). Learned of one's own values it is sooner, with time between them later;\n"
         "`python -m benchmarks tilt` measures it, [performance](performance.md) has the figure.\n\n"
         f"A trader takes {evidence.STATE.itemsize:,} bytes, whatever happens.\n\n"
@@ -63,10 +68,12 @@ def _evidence() -> str:
 
 
 def _levels() -> str:
-    lines = ["## Levels\n\n| level | signs lit | what is said |\n|---|---|---|\n"]
+    lines = ["## Levels\n\n| level | signs of one lean | what is said |\n|---|---|---|\n"]
     least = (0, *LEVEL_SIGNS)
     for level, sentence in enumerate(LEVELS):
-        lines.append(f"| {level} | {least[level]} or more | {sentence} |\n")
+        which = ("", "strong", "lit", "strong")[level]
+        many = f"{least[level]} or more {which}" if level else "fewer"
+        lines.append(f"| {level} | {many} | {sentence} |\n")
     reason = interventions.REASON_WORDS
     lines.append(
         f"\nAt level 2 sizes are halved and an order takes a reason of {reason} words. Nothing above\n"

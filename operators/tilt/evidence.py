@@ -2,10 +2,10 @@
 
 A habit's value is clipped at `CLIP` scales (1.4826 MAD) from the median of the person's own last `KEPT`
 logarithms and added less `K` to a sum for more, and its opposite to one for less: one-sided CUSUM charts,
-of which an indicator uses those that its direction names. An occasion adds the logarithm of how much
-likelier it is for a tendency three times the person's own. Every sum halves in `HALF_LIFE_NS`, stays within
-[0, 2 H], lights its sign at `H` and goes out at half of it. While a sign is lit one value in `LEARN_LIT` is
-learned, so that a burst does not become a habit, and a lasting change does.
+of which an indicator uses those that it looks at. An occasion adds the logarithm of how much likelier it is
+for a tendency three times the person's own. Every sum halves in `HALF_LIFE_NS`, stays within [0, MOST],
+lights its sign at `H` and makes it strong at `STRONG`; either ends at half of that. While a sign is strong
+one value in `LEARN_LIT` is learned, so that a burst does not become a habit, and a lasting change does.
 """
 
 from typing import Any
@@ -17,7 +17,8 @@ from genesis.operators.tilt.indicators import COUNT, HABITS, INDICATORS, NUMBER,
 from genesis.operators.tilt.observations import ObservationKind
 
 KEPT, CALIBRATION = 64, 30
-CLIP, K, H = 4.0, 0.5, 2.9
+CLIP, K = 4.0, 0.5
+H, STRONG, MOST = 1.5, 2.25, 6.0
 SCALE_MIN = 0.15
 """Least scale of a logarithm: a habit more regular than that is taken to vary by it."""
 
@@ -42,7 +43,7 @@ STATE = np.dtype(
         ("below_cost", "<i8"),  # 1 when the newest mark of a position was below its cost
         ("sensitivity", "<f8"),  # of the newest rows
         ("count", "<i8", (COUNT,)),
-        ("lit", "<i8", (COUNT,)),
+        ("lit", "<i8", (COUNT, 2)),  # of each side: 0 no, 1 lit, 2 strong
         ("sums", "<f8", (COUNT, 2)),  # of evidence for more, and for less
         ("value", "<f8", (COUNT,)),
         ("usual", "<f8", (COUNT,)),
@@ -58,7 +59,8 @@ STATE = np.dtype(
 )
 """State of one trader; its size is constant."""
 
-DIRECTION = np.array([each.direction for each in INDICATORS])
+LOOKED_AT = np.array([[each.more, each.less] for each in INDICATORS]) > 0
+"""Which sides of an indicator are looked at."""
 MORE, LESS = 0, 1
 """Sides of a sum; a habit that may change either way has two one-sided charts."""
 
@@ -97,10 +99,12 @@ _CLOCK, _EMPTY = NUMBER["clock_changed"], NUMBER["empty_activity"]
 
 @kernel
 def _weigh(state: Any, i: int, side: int, evidence: float) -> None:
-    """Add evidence to one side of an indicator; light it when `H` is reached."""
-    state.sums[i, side] = min(max(0.0, state.sums[i, side] + state.sensitivity * evidence), 2.0 * H)
-    if state.sums[i, side] >= H:
-        state.lit[i] = 1
+    """Add evidence to one side of an indicator; light it at `H`, and make it strong at `STRONG`."""
+    state.sums[i, side] = min(max(0.0, state.sums[i, side] + state.sensitivity * evidence), MOST)
+    if state.sums[i, side] >= STRONG:
+        state.lit[i, side] = 2
+    elif state.sums[i, side] >= H:
+        state.lit[i, side] = max(state.lit[i, side], 1)
 
 
 @kernel
@@ -109,10 +113,12 @@ def _fade(state: Any, now: int) -> None:
     if state.event_ns > 0:
         fall = np.exp2(-(now - state.event_ns) / HALF_LIFE_NS)
         for i in range(COUNT):
-            state.sums[i, MORE] *= fall
-            state.sums[i, LESS] *= fall
-            if max(state.sums[i, MORE], state.sums[i, LESS]) < 0.5 * H:
-                state.lit[i] = 0
+            for side in (MORE, LESS):
+                state.sums[i, side] *= fall
+                if state.sums[i, side] < 0.5 * H:
+                    state.lit[i, side] = 0
+                elif state.sums[i, side] < 0.5 * STRONG:
+                    state.lit[i, side] = min(state.lit[i, side], 1)
     state.event_ns = now
 
 
@@ -126,9 +132,9 @@ def _against(state: Any, i: int, value: float, habit: int) -> None:
     middle = np.median(kept)
     scale = max(1.4826022185056018 * np.median(np.abs(kept - middle)), SCALE_MIN)
     z = min(max((np.log(value) - middle) / scale, -CLIP), CLIP)
-    if DIRECTION[i] >= 0:
+    if LOOKED_AT[i, MORE]:
         _weigh(state, i, MORE, z - K)
-    if DIRECTION[i] <= 0:
+    if LOOKED_AT[i, LESS]:
         _weigh(state, i, LESS, -z - K)
     state.value[i], state.usual[i] = value, np.exp(middle)
 
@@ -140,7 +146,7 @@ def _judge(state: Any, i: int, value: float) -> None:
         return
     _against(state, i, value, i)
     state.judged[i] += 1
-    if state.lit[i] == 0 or state.judged[i] % LEARN_LIT == 0:
+    if state.lit[i].max() < 2 or state.judged[i] % LEARN_LIT == 0:
         state.kept[i, state.count[i] % KEPT] = np.log(value)
         state.count[i] += 1
 
@@ -167,7 +173,7 @@ def _tend(state: Any, i: int, hits: float, trials: float) -> None:
         _weigh(state, i, MORE, min(max(evidence, -CLIP), CLIP))
         state.value[i], state.usual[i] = state.lately[j], usual
     state.count[i] += 1
-    if state.lit[i] == 0 or state.count[i] % LEARN_LIT == 0:
+    if state.lit[i].max() < 2 or state.count[i] % LEARN_LIT == 0:
         fall = min(1.0, TRIALS_KEPT / (state.trials[j] + trials))
         state.hits[j] = (state.hits[j] + hits) * fall
         state.trials[j] = (state.trials[j] + trials) * fall
@@ -178,7 +184,7 @@ def _bound(state: Any, i: int, value: float, most: float) -> None:
     """Light a sign when a value is above a bound."""
     state.count[i] += 1
     if value > most:
-        _weigh(state, i, MORE, 1.5 * H)
+        _weigh(state, i, MORE, 1.5 * STRONG)
         state.value[i], state.usual[i] = value, most
 
 

@@ -148,13 +148,27 @@ def test_a_burst_after_losses_is_level_two_by_its_second_order_and_three_soon_af
     assert levels == sorted(levels)
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_usual_days_stay_below_level_two(seed: int) -> None:
-    state = past(seed)
-    for number in range(30, 50):
-        for row in day(seed, number):
-            state, reading = watch.observe(state, np.array([row], OBSERVATION))
-            assert reading.level < 2, reading.signs
+def test_usual_days_never_ask_for_a_rest_and_seldom_for_a_reason() -> None:
+    highest = []
+    for seed in range(12):
+        state = past(seed)
+        for number in range(30, 50):
+            levels = []
+            for row in day(seed, number):
+                state, reading = watch.observe(state, np.array([row], OBSERVATION))
+                levels.append(reading.level)
+            highest.append(max(levels))
+    assert max(highest) < 3
+    assert np.mean(np.array(highest) >= 2) < 0.12, "level 2 is reached on one usual day in ten (docs/tilt.md)"
+
+
+def test_signs_of_haste_and_of_paralysis_are_not_counted_together(usual: bytes) -> None:
+    at = begin(usual)
+    quick = [*LIT_BY["preview_look"](at), *LIT_BY["reconnects"](at)]
+    slow = [*LIT_BY["stare"](at), *LIT_BY["previews_left"](at)]
+    _, of_both = watch.observe(usual, np.array(sorted([*quick, *slow]), OBSERVATION))
+    assert len(of_both.signs) >= 4
+    assert of_both.level == 1
 
 
 @pytest.mark.parametrize(("kind", "sides"), [(K.KEYS, 2), (K.EDITED, 1)])
@@ -168,9 +182,9 @@ def test_a_usual_habit_lights_its_sign_seldom_even_when_nothing_fades(kind: K, s
         state, reading = watch.observe(state, rows[i : i + 1])
         lights, was_lit = lights + (bool(reading.signs) and not was_lit), bool(reading.signs)
         lit += was_lit
-    known = average_run_length(evidence.H, evidence.K) * 2 / sides  # with median and scale known
+    known = average_run_length(evidence.STRONG, evidence.K) * 2 / sides  # with median and scale known
     assert 0 < lights <= 2 * len(rows) / known
-    assert lit < 0.15 * sides * len(rows)
+    assert lit < 0.2 * sides * len(rows)
 
 
 def test_evidence_fades_and_a_rest_puts_it_away(usual: bytes) -> None:
@@ -197,19 +211,19 @@ def test_the_more_sensitive_profile_lights_sooner(usual: bytes) -> None:
 def _naive(values: np.ndarray, times: np.ndarray) -> float:
     """Return the evidence of the size measure, of its definition."""
     learned: list[float] = []
-    total, lit, before = 0.0, False, int(times[0])
+    total, strong, before = 0.0, False, int(times[0])
     for number, (value, now) in enumerate(zip(np.log(values), times, strict=True), 1):
         total *= 2.0 ** (-(int(now) - before) / evidence.HALF_LIFE_NS)
-        lit = lit and total >= evidence.H / 2
+        strong = strong and total >= evidence.STRONG / 2
         before = int(now)
         if len(learned) >= evidence.CALIBRATION:
             last = learned[-evidence.KEPT :]
             middle = np.median(last)
             scale = max(1.4826022185056018 * np.median(np.abs(np.array(last) - middle)), evidence.SCALE_MIN)
             z = float(np.clip((value - middle) / scale, -evidence.CLIP, evidence.CLIP))
-            total = min(max(0.0, total + z - evidence.K), 2 * evidence.H)
-            lit = lit or total >= evidence.H
-        if not lit or number % evidence.LEARN_LIT == 0:
+            total = min(max(0.0, total + z - evidence.K), evidence.MOST)
+            strong = strong or total >= evidence.STRONG
+        if not strong or number % evidence.LEARN_LIT == 0:
             learned.append(float(value))
     return total
 
