@@ -107,7 +107,9 @@ def test_a_lockout_outlives_all_that_is_tried_against_it(system: System) -> None
         until_ns = rest_until_ns(system)
         assert orders > 1  # one order alone, whatever its size, locks nobody out
         session.wait(lambda lines: "resting" in lines[0], SLOW_S)
+        before = decisions(system)
         send(session, "flatten", "held")  # what closes risk is always possible
+        running.wait_for(lambda: decisions(system) > before, "a decision on flatten", system.process)
         running.wait_for(system.agrees, "the books to agree", system.process)
         sent = system.sent()
         assert_declined(system, session)
