@@ -56,7 +56,7 @@ def _evidence() -> str:
         "against that rate. A *bound* makes its sign strong at once.\n"
         f"Sums halve in {half} minutes. A sign is lit at {evidence.H:g} and strong at {evidence.STRONG:g};\n"
         "either ends at half of that. While it is strong, one value in\n"
-        f"{evidence.LEARN_LIT} is learned: a burst does not become a habit, a lasting\n"
+        f"{evidence.LEARN_STRONG} is learned: a burst does not become a habit, a lasting\n"
         "change does.\n\n"
         "With median and scale known, independent normal values would light a habit's sign once in\n"
         f"{lit:.0f} values when either way counts and in {2 * lit:.0f} when one does, and make it strong\n"
@@ -69,11 +69,9 @@ def _evidence() -> str:
 
 def _levels() -> str:
     lines = ["## Levels\n\n| level | signs of one lean | what is said |\n|---|---|---|\n"]
-    least = (0, *LEVEL_SIGNS)
-    for level, sentence in enumerate(LEVELS):
-        which = ("", "strong", "lit", "strong")[level]
-        many = f"{least[level]} or more {which}" if level else "fewer"
-        lines.append(f"| {level} | {many} | {sentence} |\n")
+    words = {evidence.LIT: "lit", evidence.IS_STRONG: "strong"}
+    many = ["fewer", *(f"{signs} or more {words[least]}" for signs, least in LEVEL_SIGNS)]
+    lines += [f"| {level} | {many[level]} | {sentence} |\n" for level, sentence in enumerate(LEVELS)]
     reason = interventions.REASON_WORDS
     lines.append(
         f"\nAt level 2 sizes are halved and an order takes a reason of {reason} words. Nothing above\n"

@@ -5,6 +5,7 @@ from typing import Any
 import slo
 
 SCRAPE = "15s"
+REPEAT = "4h"
 RESOLVED = {"send_resolved": True}
 SUMMARY = "{{ .CommonAnnotations.summary }}"
 RUNBOOK = "{{ .CommonAnnotations.runbook_url }}"
@@ -34,7 +35,7 @@ Runbook:   {{{{ .Annotations.runbook_url }}}}
 
 {{{{ end -}}}}
 {{{{ if .Alerts.Firing -}}}}
-A message with OVER in front says when it has ended; until then one comes every 4 h.
+A message with OVER in front says when it has ended; until then one comes every {REPEAT}.
 {{{{ end }}}}"""
 """A mail, in plain text: what, since when, where, the first command and the runbook."""
 
@@ -75,7 +76,7 @@ def alertmanager(places: dict[str, Any], speed: int) -> dict[str, Any]:
         "route": {
             "receiver": "day",
             "group_by": ["alertname"],
-            **waits("10s", "1m", "4h"),
+            **waits("10s", "1m", REPEAT),
             "routes": [
                 {
                     "matchers": ['alertname="GenesisWatchdog"'],

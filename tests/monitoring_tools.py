@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,12 +35,30 @@ def tools(folder: Path = FOLDER) -> Path:
     installed = [shutil.which(name) for name in PROGRAMS]
     if all(installed):
         return Path(str(installed[0])).parent
-    unpacked(PACKAGES, folder, "the alert rules are tried with Debian's Prometheus")
+    without = f"install {' '.join(PROGRAMS)} so that they are on PATH"
+    unpacked(PACKAGES, folder, "the alert rules are tried with Debian's Prometheus", without, _relocate)
     return programs
 
 
-def unpacked(packages: Sequence[str], folder: Path, purpose: str) -> None:
+def unpacked(
+    packages: Sequence[str],
+    folder: Path,
+    purpose: str,
+    without: str = "run this on Debian or Ubuntu",
+    finish: Callable[[Path], None] | None = None,
+) -> None:
     """Fetch packages of Debian and unpack them into a folder, without installing anything.
+
+    Parameters
+    ----------
+    packages
+        Their names.
+    folder
+        Where they are afterwards, whole or not at all.
+    purpose, without
+        What they are for, and what to do where there is no apt-get, for the message.
+    finish
+        What is still done to the unpacked files before they are put into place.
 
     Raises
     ------
@@ -48,19 +66,14 @@ def unpacked(packages: Sequence[str], folder: Path, purpose: str) -> None:
         When this is no Debian or Ubuntu, or the packages cannot be fetched.
     """
     if not shutil.which("apt-get") or not shutil.which("dpkg"):
-        raise ToolsUnavailable(
-            f"{purpose}, and there is no apt-get here: install {' '.join(PROGRAMS)} so that they are on PATH"
-            if packages == PACKAGES
-            else f"{purpose}, and there is no apt-get here"
-        )
+        raise ToolsUnavailable(f"{purpose}, and there is no apt-get here: {without}")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}-partial-") as partial:
         _fetch(Path(partial), packages, purpose)
         for package in Path(partial).glob("*.deb"):
             _run(["dpkg", "-x", str(package), f"{partial}/unpacked"], Path(partial))
-        alertmanager = Path(partial) / "unpacked" / "usr" / "bin" / "prometheus-alertmanager"
-        if alertmanager.exists():
-            _relocate(alertmanager)
+        if finish is not None:
+            finish(Path(partial) / "unpacked")
         try:
             (Path(partial) / "unpacked").rename(folder)
         except OSError:  # another process was quicker
@@ -73,8 +86,9 @@ def templates(programs: Path) -> Path:
     return programs.parent / "share" / "prometheus" / "alertmanager"
 
 
-def _relocate(program: Path) -> None:
-    """Write another path over the one that is compiled in, of the same length: ``./././…``."""
+def _relocate(unpacked_to: Path) -> None:
+    """Write another path over the one that Alertmanager has compiled in, of the same length: ``./././…``."""
+    program = unpacked_to / "usr" / "bin" / "prometheus-alertmanager"
     program.write_bytes(program.read_bytes().replace(TEMPLATES, b"./" * (len(TEMPLATES) // 2)))
 
 

@@ -5,7 +5,7 @@ logarithms and added less `K` to a sum for more, and its opposite to one for les
 of which an indicator uses those that it looks at. An occasion adds the logarithm of how much likelier it is
 for a tendency three times the person's own. Every sum halves in `HALF_LIFE_NS`, stays within [0, MOST],
 lights its sign at `H` and makes it strong at `STRONG`; either ends at half of that. While a sign is strong
-one value in `LEARN_LIT` is learned, so that a burst does not become a habit, and a lasting change does.
+one value in `LEARN_STRONG` is learned, so that a burst does not become a habit, and a lasting change does.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ SCALE_MIN = 0.15
 """Least scale of a logarithm: a habit more regular than that is taken to vary by it."""
 
 HALF_LIFE_NS = 1_800_000_000_000
-LEARN_LIT = 8
+LEARN_STRONG = 8
 TRIALS_KEPT = 256.0
 """Occasions that a tendency remembers; older ones fade."""
 
@@ -43,7 +43,7 @@ STATE = np.dtype(
         ("below_cost", "<i8"),  # 1 when the newest mark of a position was below its cost
         ("sensitivity", "<f8"),  # of the newest rows
         ("count", "<i8", (COUNT,)),
-        ("lit", "<i8", (COUNT, 2)),  # of each side: 0 no, 1 lit, 2 strong
+        ("lit", "<i8", (COUNT, 2)),  # of each side: 0, LIT or IS_STRONG
         ("sums", "<f8", (COUNT, 2)),  # of evidence for more, and for less
         ("value", "<f8", (COUNT,)),
         ("usual", "<f8", (COUNT,)),
@@ -59,8 +59,11 @@ STATE = np.dtype(
 )
 """State of one trader; its size is constant."""
 
-LOOKED_AT = np.array([[each.more, each.less] for each in INDICATORS]) > 0
-"""Which sides of an indicator are looked at."""
+LEANS = np.array([[int(each.more), int(each.less)] for each in INDICATORS])
+"""What each side of an indicator speaks for; a side that speaks for nothing is not looked at."""
+
+LIT, IS_STRONG = 1, 2
+"""How far a sign is; 0 is out."""
 MORE, LESS = 0, 1
 """Sides of a sum; a habit that may change either way has two one-sided charts."""
 
@@ -102,9 +105,9 @@ def _weigh(state: Any, i: int, side: int, evidence: float) -> None:
     """Add evidence to one side of an indicator; light it at `H`, and make it strong at `STRONG`."""
     state.sums[i, side] = min(max(0.0, state.sums[i, side] + state.sensitivity * evidence), MOST)
     if state.sums[i, side] >= STRONG:
-        state.lit[i, side] = 2
+        state.lit[i, side] = IS_STRONG
     elif state.sums[i, side] >= H:
-        state.lit[i, side] = max(state.lit[i, side], 1)
+        state.lit[i, side] = max(state.lit[i, side], LIT)
 
 
 @kernel
@@ -118,7 +121,7 @@ def _fade(state: Any, now: int) -> None:
                 if state.sums[i, side] < 0.5 * H:
                     state.lit[i, side] = 0
                 elif state.sums[i, side] < 0.5 * STRONG:
-                    state.lit[i, side] = min(state.lit[i, side], 1)
+                    state.lit[i, side] = min(state.lit[i, side], LIT)
     state.event_ns = now
 
 
@@ -132,9 +135,9 @@ def _against(state: Any, i: int, value: float, habit: int) -> None:
     middle = np.median(kept)
     scale = max(1.4826022185056018 * np.median(np.abs(kept - middle)), SCALE_MIN)
     z = min(max((np.log(value) - middle) / scale, -CLIP), CLIP)
-    if LOOKED_AT[i, MORE]:
+    if LEANS[i, MORE]:
         _weigh(state, i, MORE, z - K)
-    if LOOKED_AT[i, LESS]:
+    if LEANS[i, LESS]:
         _weigh(state, i, LESS, -z - K)
     state.value[i], state.usual[i] = value, np.exp(middle)
 
@@ -146,7 +149,7 @@ def _judge(state: Any, i: int, value: float) -> None:
         return
     _against(state, i, value, i)
     state.judged[i] += 1
-    if state.lit[i].max() < 2 or state.judged[i] % LEARN_LIT == 0:
+    if state.lit[i].max() < IS_STRONG or state.judged[i] % LEARN_STRONG == 0:
         state.kept[i, state.count[i] % KEPT] = np.log(value)
         state.count[i] += 1
 
@@ -173,7 +176,7 @@ def _tend(state: Any, i: int, hits: float, trials: float) -> None:
         _weigh(state, i, MORE, min(max(evidence, -CLIP), CLIP))
         state.value[i], state.usual[i] = state.lately[j], usual
     state.count[i] += 1
-    if state.lit[i].max() < 2 or state.count[i] % LEARN_LIT == 0:
+    if state.lit[i].max() < IS_STRONG or state.count[i] % LEARN_STRONG == 0:
         fall = min(1.0, TRIALS_KEPT / (state.trials[j] + trials))
         state.hits[j] = (state.hits[j] + hits) * fall
         state.trials[j] = (state.trials[j] + trials) * fall

@@ -15,15 +15,17 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from genesis.operators.arrays import kernel
 from genesis.operators.tilt import evidence
-from genesis.operators.tilt.evidence import STATE, STRONG
-from genesis.operators.tilt.indicators import INDICATORS, NUMBER, Lean
+from genesis.operators.tilt.evidence import IS_STRONG, LEANS, LESS, LIT, MORE, STATE, STRONG
+from genesis.operators.tilt.indicators import COUNT, INDICATORS, NUMBER, Lean
 
-LEVEL_SIGNS = (2, 4, 6)
-"""Signs of one lean from which levels 1, 2 and 3 begin; strong ones for 1 and 3."""
+LEVEL_SIGNS = ((2, IS_STRONG), (4, LIT), (6, IS_STRONG))
+"""Signs of one lean from which levels 1, 2 and 3 begin, and how far each has to be."""
 
-_LEANS = np.array([[int(each.more), int(each.less)] for each in INDICATORS])
-_STRONG = 2
+_UNTOLD = -1.0
+_SIGNS = np.array(LEVEL_SIGNS)
+_LEANS = (int(Lean.HASTE), int(Lean.PARALYSIS))
 
 
 class Sign(msgspec.Struct, frozen=True):
@@ -86,38 +88,44 @@ def observe(
     """
     held = _held(state)
     evidence.take(held, rows, sensitivity)
-    return held.tobytes(), _reading(held[0])
+    return held.tobytes(), _reading(held)
 
 
-def _level(lit: np.ndarray[Any, Any], lean: Lean) -> int:
-    """Return the level that the signs of one lean make."""
-    lights = np.where(_LEANS & int(lean), lit, 0).max(axis=1)
-    strong, any_of_it = int((lights == _STRONG).sum()), int((lights > 0).sum())
-    if strong >= LEVEL_SIGNS[2]:
-        return 3
-    if any_of_it >= LEVEL_SIGNS[1]:
-        return 2
-    return int(strong >= LEVEL_SIGNS[0])
+@kernel
+def _read(states: Any, weights: Any) -> int:
+    """Return the level, of the lean that makes the higher one; set the weights of the signs that are told."""
+    state, level, lean = states[0], 0, 0
+    for each in _LEANS:
+        for number in range(len(_SIGNS)):
+            found = 0
+            for i in range(COUNT):
+                far = 0
+                for side in (MORE, LESS):
+                    if LEANS[i, side] & each:
+                        far = max(far, state.lit[i, side])
+                found += far >= _SIGNS[number, 1]
+            if found >= _SIGNS[number, 0] and number + 1 > level:
+                level, lean = number + 1, each
+    least = LIT if level >= 2 else IS_STRONG
+    for i in range(COUNT):
+        for side in (MORE, LESS):
+            far = state.lit[i, side]
+            if far == IS_STRONG or (far >= least and LEANS[i, side] & lean):
+                weights[i] = max(weights[i], state.sums[i, side] / STRONG)
+    return level
 
 
-def _reading(state: Any) -> Reading:
-    lights = state["lit"]
-    if not lights.any():
-        return Reading(int(state["event_ns"]), 0, 0.0, _is_calibrated(state), ())
-    level, lean = max((_level(lights, lean), lean) for lean in (Lean.HASTE, Lean.PARALYSIS))
-    told = lights == _STRONG
-    if level >= 2:
-        told |= (lights > 0) & (_LEANS & int(lean) > 0)
-    sums = np.where(told, state["sums"], 0.0).max(axis=1).tolist()
+def _reading(states: np.ndarray[Any, Any]) -> Reading:
+    weights = np.full(COUNT, _UNTOLD)
+    level, state = _read(states, weights), states[0]
+    told = weights.tolist()
     signs = []
-    for i in sorted(np.flatnonzero(told.any(axis=1)).tolist(), key=lambda i: (-sums[i], i)):
+    for i in sorted((i for i in range(COUNT) if told[i] > _UNTOLD), key=lambda i: (-told[i], i)):
         each = INDICATORS[i]
         value, usual = float(state["value"][i]), float(state["usual"][i])
         sentence = each.sentence.format(value=value, usual=usual)
-        signs.append(Sign(each.name, each.title, value, usual, sums[i] / STRONG, sentence))
-    score = sum(each.weight for each in signs)
-    return Reading(int(state["event_ns"]), level, score, _is_calibrated(state), tuple(signs))
-
-
-def _is_calibrated(state: Any) -> bool:
-    return bool(state["count"][NUMBER["order_size"]] >= evidence.CALIBRATION)
+        signs.append(Sign(each.name, each.title, value, usual, told[i], sentence))
+    calibrated = bool(state["count"][NUMBER["order_size"]] >= evidence.CALIBRATION)
+    return Reading(
+        int(state["event_ns"]), level, sum(each.weight for each in signs), calibrated, tuple(signs)
+    )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from genesis.operators.cusum import average_run_length
 from genesis.operators.tilt import evidence, watch
-from genesis.operators.tilt.indicators import COUNT, HABITS, INDICATORS, NUMBER, TENDENCIES, Kind
+from genesis.operators.tilt.indicators import COUNT, HABITS, INDICATORS, NUMBER, TENDENCIES, Kind, Lean
 from genesis.operators.tilt.observations import OBSERVATION, ObservationKind
 
 K = ObservationKind
@@ -171,6 +171,28 @@ def test_signs_of_haste_and_of_paralysis_are_not_counted_together(usual: bytes) 
     assert of_both.level == 1
 
 
+@pytest.mark.parametrize(
+    ("signs", "far", "level"),
+    [
+        (1, evidence.IS_STRONG, 0),
+        (2, evidence.IS_STRONG, 1),
+        (3, evidence.LIT, 0),
+        (4, evidence.LIT, 2),
+        (6, evidence.LIT, 2),
+        (5, evidence.IS_STRONG, 2),
+        (6, evidence.IS_STRONG, 3),
+    ],
+)
+@pytest.mark.parametrize("lean", [Lean.HASTE, Lean.PARALYSIS])
+def test_a_level_takes_so_many_signs_of_one_lean(signs: int, far: int, level: int, lean: Lean) -> None:
+    state = np.zeros(1, evidence.STATE)
+    for i in np.flatnonzero((evidence.LEANS & int(lean)).any(axis=1))[:signs]:
+        state["lit"][0, i, int((evidence.LEANS[i] & int(lean)).argmax())] = far
+    _, reading = watch.observe(state.tobytes(), np.empty(0, OBSERVATION))
+    assert reading.level == level
+    assert len(reading.signs) == (0 if far == evidence.LIT and level < 2 else signs)
+
+
 @pytest.mark.parametrize(("kind", "sides"), [(K.KEYS, 2), (K.EDITED, 1)])
 def test_a_usual_habit_lights_its_sign_seldom_even_when_nothing_fades(kind: K, sides: int) -> None:
     rng, lights, lit, was_lit = np.random.default_rng(1), 0, 0, False
@@ -223,7 +245,7 @@ def _naive(values: np.ndarray, times: np.ndarray) -> float:
             z = float(np.clip((value - middle) / scale, -evidence.CLIP, evidence.CLIP))
             total = min(max(0.0, total + z - evidence.K), evidence.MOST)
             strong = strong or total >= evidence.STRONG
-        if not strong or number % evidence.LEARN_LIT == 0:
+        if not strong or number % evidence.LEARN_STRONG == 0:
             learned.append(float(value))
     return total
 
