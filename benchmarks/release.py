@@ -1,8 +1,9 @@
 """Release: how long the signals pause when another version of the market flow takes them over, under load.
 
 Two colours at 5,000 ticks/s on the embedded broker and on Apache Kafka; the signals go from blue to green
-when the gate is open, and back by hand. The pause is that between the last frame of one and the first of the
-other that has rows, by the time at which they were sent, the longest of the partitions of `liquidity`.
+when the gate is open, back by hand, and then to and fro some more. The pause is that between the last frame
+of one and the first of the other that has rows, by the time at which they were sent, the longest of the
+partitions of `liquidity`.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ import time
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 from benchmarks.latency import BEAT_S, SHARDS, Load
 from genesis.connectors import frames, settings
@@ -30,6 +32,9 @@ from tests.kafka_server import apache_kafka
 
 RATE_HZ = 5_000
 GATE_S, WATCH_S, CALM_S = 240.0, 10.0, 5.0
+LATER = 3
+"""So often the signals go to and fro after the first way back, when both colours have written before."""
+
 GENERATION_MB = 4_096
 """The embedded broker keeps all of it, as Kafka would."""
 
@@ -109,9 +114,13 @@ def _measure(broker: str, bootstrap: str, *, embedded: bool) -> list[dict[str, o
         )
         with _colour(configured, "blue"), _colour(configured, "green"):
             listener, books = _drill(configured, embedded=embedded)
+    usual = f"{listener.usual_ms():.1f} ms usually (p99)"
+    later = [listener.pause_ms(epoch) for epoch in range(3, 3 + 2 * LATER)]
     figures = {
-        "pause at a promotion": (listener.pause_ms(1), "ms", f"{listener.usual_ms():.1f} ms usually (p99)"),
-        "pause at a way back": (listener.pause_ms(2), "ms", f"{listener.usual_ms():.1f} ms usually (p99)"),
+        "pause at a promotion": (listener.pause_ms(1), "ms", usual),
+        "pause at a way back": (listener.pause_ms(2), "ms", usual),
+        f"pause at {2 * LATER} flips after it, median": (median(later), "ms", usual),
+        f"pause at {2 * LATER} flips after it, longest": (max(later), "ms", usual),
         "rows lost": (float(books - len(set(listener.ids))), "rows", f"of {books:,}"),
         "rows doubled": (float(len(listener.ids) - len(set(listener.ids))), "rows", f"of {books:,}"),
     }
@@ -169,6 +178,12 @@ def _lead(configured: Settings, failures: list[BaseException]) -> None:
         conductor.step("start", "the way back")
         time.sleep(CALM_S)
         conductor.step("promote", "the way back")
+        for _ in range(LATER):
+            time.sleep(CALM_S)
+            conductor.step("rollback", "to and fro")
+            conductor.step("start", "to and fro")
+            time.sleep(CALM_S)
+            conductor.step("promote", "to and fro")
         time.sleep(CALM_S)
         conductor.step("settle", "measured")
     except BaseException as error:  # noqa: BLE001 - handed to the thread that waits

@@ -9,8 +9,7 @@ import contextlib
 import functools
 import secrets
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Self, cast
 
 import msgspec
@@ -27,6 +26,7 @@ from genesis.connectors.kafka.log import (
     client_config,
     name_at,
 )
+from genesis.connectors.kafka.stream import Stream
 from genesis.connectors.probes import STATE
 from genesis.connectors.settings import Settings
 from genesis.operators import topics
@@ -37,16 +37,6 @@ QUEUE_MESSAGES = 20_000
 
 QUEUE_KB = 32_768
 """Most kilobytes that wait for the broker; beyond it ``send`` raises QueueFull."""
-
-MESSAGE_OVERHEAD_BYTES = 200
-"""What a message costs the broker's memory besides its value, headers included; an estimate."""
-
-GENERATION_BATCHES = 1_500
-"""The embedded broker walks through all batches of a partition for every fetch, and falls silent at
-some 15,000 of them; so a topic rolls after so many in one partition, however small."""
-
-BATCH_APART_S = 0.001
-"""Messages of one partition that come closer than this travel in one batch, more or less."""
 
 GENERATION_HARD_FACTOR = 4
 """A generation that readers do not let go of may grow to this many times its size, then sends wait."""
@@ -59,9 +49,6 @@ LOOK_EVERY_S = 5.0
 
 LOOK_SOON_S = 0.25
 """The same for topics whose records somebody waits for."""
-
-RECENT_RECORDS_MAX = 10_000
-"""Most records since the last look that are kept to be sent again after a roll."""
 
 OBSERVE_EVERY_S = 1.0
 """How often metrics are brought up to date."""
@@ -95,41 +82,6 @@ def readers_of(topic: Topic) -> tuple[str, ...]:
 
 def _json_headers(topic: Topic) -> frames.Headers:
     return [("schema", topic.tag.encode())]
-
-
-class _Stream:
-    """Where one topic is being written."""
-
-    def __init__(self, generation: int, log_id: str) -> None:
-        self.generation = generation
-        self.log_id = log_id
-        self.sent_bytes = self.sent = self.told = 0
-        self.batches: dict[int, float] = {}
-        self.sent_s: dict[int, float] = {}
-        self.numbers: dict[int, int] = {}
-        self.looked_s = time.monotonic()
-        self.recent: deque[bytes] = deque(maxlen=RECENT_RECORDS_MAX)
-
-    def count(self, partition: int, size: int) -> None:
-        """Note a message that was sent."""
-        now_s = time.monotonic()
-        apart = now_s - self.sent_s.get(partition, 0.0) > BATCH_APART_S
-        self.batches[partition] = self.batches.get(partition, 0.0) + (1.0 if apart else 0.1)
-        self.sent_s[partition] = now_s
-        self.sent += 1
-        self.sent_bytes += size + MESSAGE_OVERHEAD_BYTES
-
-    def fill(self, generation_bytes: int) -> float:
-        """Return how full this generation is; from 1 on it is time to roll."""
-        return max(
-            self.sent_bytes / generation_bytes, max(self.batches.values(), default=0.0) / GENERATION_BATCHES
-        )
-
-    def move(self, generation: int, log_id: str) -> None:
-        """Go on in another generation."""
-        self.generation, self.log_id = generation, log_id
-        self.sent_bytes = 0
-        self.batches.clear()
 
 
 class FrameProducer:
@@ -169,7 +121,7 @@ class FrameProducer:
         self._confirmed_s = self._moved_s = time.monotonic()
         self._observed_s, self._confirmed = 0.0, 0
         self._log = Log(bootstrap, name)
-        self._streams: dict[str, _Stream] = {}
+        self._streams: dict[str, Stream] = {}
         self.delivered_ns: dict[tuple[str, int], int] = {}
         self.epoch: int | None = None
         self.on_restart: Callable[[list[str]], None] = lambda _names: None
@@ -214,10 +166,33 @@ class FrameProducer:
         return {name: stream.log_id for name, stream in self._streams.items()}
 
     def begin_session(self) -> None:
-        """Begin to number frames anew, as another process would."""
+        """Begin to number frames anew, as another process would, where the log is now.
+
+        Raises
+        ------
+        BrokerUnreachable
+            When another may have made a topic roll meanwhile, and the broker does not answer.
+        """
+        if self._generation_bytes:
+            self._catch_up()
         self.session = secrets.token_hex(6)
         for stream in self._streams.values():
             stream.numbers.clear()
+
+    def prepare(self, wanted: Iterable[Topic]) -> None:
+        """Find out ahead where topics and their leaders are, so that the first frame to each goes at once.
+
+        Not on the embedded broker, whose topics roll: opening one is up to who writes it now.
+
+        Raises
+        ------
+        BrokerUnreachable
+            When the broker does not answer.
+        """
+        for topic in () if self._generation_bytes else wanted:
+            name = name_at(topic, self._stream(topic).generation)
+            with contextlib.suppress(KafkaException):  # it is found out at the first frame then
+                self._producer.list_topics(name, timeout=1.0)
 
     def send(
         self, topic: Topic, partition: int, rows: np.ndarray[Any, Any], watermark_ns: int, cause_ns: int = 0
@@ -260,7 +235,7 @@ class FrameProducer:
         stream.recent.append(value)
         observing.sent(topic, record)
 
-    def _follow(self, topic: Topic, stream: _Stream) -> None:
+    def _follow(self, topic: Topic, stream: Stream) -> None:
         """Go on in the newest generation if another process has begun one, and repeat what it may miss."""
         newest = self._log.generations([topic])[topic.name]
         stream.looked_s = time.monotonic()
@@ -318,7 +293,7 @@ class FrameProducer:
 
     def _produce(
         self,
-        stream: _Stream,
+        stream: Stream,
         topic: Topic,
         partition: int,
         value: bytes,
@@ -353,13 +328,13 @@ class FrameProducer:
             metrics.LOST.labels(name).inc()
             self.on_lost(name, partition, watermark_ns)
 
-    def _stream(self, topic: Topic) -> _Stream:
+    def _stream(self, topic: Topic) -> Stream:
         stream = self._streams.get(topic.name)
         if stream is None:
             stream = self._streams[topic.name] = self._open(topic)
         return stream
 
-    def _open(self, topic: Topic) -> _Stream:
+    def _open(self, topic: Topic) -> Stream:
         """Find the newest generation; finish the one before it, in case its writer died in between."""
         existing = self._log.generations([topic])[topic.name]
         if not existing:
@@ -368,7 +343,15 @@ class FrameProducer:
         if len(existing) > 1:
             self._mark_end(topic, existing[-2], newest)
         name = name_at(topic, newest)
-        return _Stream(newest, self._log.ids([name]).get(name, ""))
+        return Stream(newest, self._log.ids([name]).get(name, ""))
+
+    def _catch_up(self) -> None:
+        """Go on in the newest generation of every topic of frames; one of records does so by itself."""
+        ours = [topics.BY_NAME[name] for name, stream in self._streams.items() if not stream.recent]
+        for name, existing in self._log.generations(ours).items():
+            if existing and existing[-1] > self._streams[name].generation:
+                full_name = name_at(topics.BY_NAME[name], existing[-1])
+                self._streams[name].move(existing[-1], self._log.ids([full_name]).get(full_name, ""))
 
     def _verify(self) -> None:
         """Ask whether the topics are still those that were being written; create what is gone."""
@@ -394,7 +377,7 @@ class FrameProducer:
                     self._producer.list_topics(full_name, timeout=1.0)
             self.on_restart(restarted)
 
-    def _roll(self, topic: Topic, stream: _Stream) -> None:
+    def _roll(self, topic: Topic, stream: Stream) -> None:
         """Begin the next generation, unless a reader still needs the oldest one."""
         existing = self._log.generations([topic])[topic.name]
         surplus = [

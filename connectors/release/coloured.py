@@ -3,17 +3,19 @@
 Law: a colour that becomes active writes its mark, an empty frame of the new epoch, into every partition, and
 holds back until it has read it. From then on nobody else's frames count there (`kafka.consumer`), what stands
 before it is known, and what is owed is sent (`operators.parity`). While it holds back, nothing counts as
-delivered, so no snapshot can pass what was not sent.
+delivered, so no snapshot can pass what was not sent. Where topics and their leaders are it knows before,
+since it holds everything up until its marks are there.
 """
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from genesis.connectors import frames, logs
-from genesis.connectors.kafka import FrameConsumer, FrameProducer, QueueFull
+from genesis.connectors.kafka import BrokerUnreachable, FrameConsumer, FrameProducer, QueueFull
 from genesis.connectors.probes import STATE
 from genesis.connectors.release.control import Control
 from genesis.connectors.settings import Settings
@@ -62,6 +64,7 @@ class ColouredProducer:
         self._marked: set[Key] = set()
         self._taken: set[Key] = set()
         self._marked_s = self._looked_s = 0.0
+        self._is_session_due = False
         self._control = Control(settings)
         fetch_wait_ms = FETCH_WAIT_EMBEDDED_MS if settings.embedded_broker else FETCH_WAIT_MS
         self._signals = FrameConsumer(
@@ -84,6 +87,8 @@ class ColouredProducer:
         while not self._signals.is_located():
             self._read(self._signals.poll(READ_MESSAGES, 0.05))
         self._producer.epoch = now.epoch
+        self._producer.prepare(topics.SIGNALS)
+        self._producer.prepare(topics.SHADOWS[topic.name, self._colour] for topic in topics.SIGNALS)
         if now.active == self._colour:
             self._live = set(self._sides)
             self._mark(set(self._sides))
@@ -116,7 +121,10 @@ class ColouredProducer:
             if self._control.poll() and self._control.now.number != self._release.number:
                 self._follow(self._control.now)
         if self._marked and now_s - self._marked_s > MARK_AGAIN_S:
-            self._mark(self._marked)
+            if self._is_session_due:
+                self._take_over()
+            else:
+                self._mark(self._marked)
         for key in list(self._taken):
             self._take(key)
 
@@ -137,17 +145,24 @@ class ColouredProducer:
         self._live, self._marked, self._taken = set(), set(), set()
         self._producer.epoch = now.epoch
         if now.active == self._colour:
+            self._take_over()
+
+    def _take_over(self) -> None:
+        """Begin to number frames anew and mark every partition; with the broker away, at a later look."""
+        self._marked, self._marked_s, self._is_session_due = set(self._sides), time.monotonic(), True
+        with suppress(BrokerUnreachable):
             self._producer.begin_session()
-            self._mark(set(self._sides))
+            self._is_session_due = False
+            self._mark(self._marked)
 
     def _mark(self, keys: set[Key]) -> None:
-        """Send the mark into these partitions; what has no room goes when they are marked again."""
+        """Send the mark into these partitions; what cannot go now goes when they are marked again."""
         self._marked, self._marked_s = set(keys), time.monotonic()
         for name, partition in sorted(keys):
             topic, side = topics.BY_NAME[name], self._sides[name, partition]
             try:
                 self._producer.send(topic, partition, topic.rows.empty(), side.published_ns)
-            except QueueFull:
+            except (QueueFull, BrokerUnreachable):
                 return
 
     def _read(self, messages: list[Any]) -> None:
@@ -158,7 +173,8 @@ class ColouredProducer:
             except frames.FrameError:
                 continue  # readers of the signals say so
             self._sides[key].published(frame.rows, frame.watermark_ns)
-            if key in self._marked and message.position.session == self._producer.session:
+            is_ours = not self._is_session_due and message.position.session == self._producer.session
+            if is_ours and key in self._marked:
                 self._marked.discard(key)
                 if key not in self._live:
                     self._taken.add(key)

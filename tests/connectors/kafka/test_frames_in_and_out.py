@@ -19,7 +19,7 @@ from genesis.connectors.kafka import (
 )
 from genesis.connectors.kafka.log import name_at
 from genesis.operators import topics
-from genesis.operators.records import TRADE, DeadLetter
+from genesis.operators.records import BAR, TRADE, DeadLetter
 
 DEADLINE_S = 30.0
 
@@ -249,3 +249,26 @@ def test_frames_of_a_colour_that_was_fenced_off_do_not_count(broker: EmbeddedBro
     again = consumer_for(broker, at)  # the fence outlives the reader
     assert ids(read_until(again, lambda messages: 202 in ids(messages))) == [101, 102, 200, 202]
     again.close()
+
+
+def test_a_writer_that_takes_over_again_goes_on_where_the_other_has_rolled_to(broker: EmbeddedBroker) -> None:
+    ensure_topics(broker.bootstrap, 2)
+    first, other = (producer_for(broker, generation_bytes=8 * 100 * BAR.dtype.itemsize) for _ in range(2))
+    first.epoch, other.epoch = 1, 2
+    consumer = FrameConsumer(broker.bootstrap, {("bars_green", 1): None}, fetch_wait_ms=5, name="reader")
+
+    def send(producer: FrameProducer, watermark_ns: int) -> None:
+        producer.send(topics.BY_NAME["bars_green"], 1, BAR.empty(100), watermark_ns)
+        assert producer.flush(DEADLINE_S) == 0
+
+    send(first, 1)
+    for watermark_ns in range(2, 12):
+        send(other, watermark_ns)
+    assert Log(broker.bootstrap, "test").generations([topics.BY_NAME["bars_green"]])["bars_green"] == [0, 1]
+    first.epoch = 3
+    first.begin_session()
+    send(first, 12)
+    found = read_until(consumer, lambda messages: len(messages) == 12)
+    assert [decode(BAR, m.value, m.headers).watermark_ns for m in found] == list(range(1, 13))
+    assert [m.position.epoch for m in found] == [1] + [2] * 10 + [3]
+    consumer.close()

@@ -40,7 +40,7 @@ def test_one_record_a_second_just_before_each_look(
     monkeypatch.setattr(FrameProducer, "_verify", lambda _self: None)
     producer, client = FrameProducer("127.0.0.1:1", 1, embedded=False, name="store"), Client()
     producer._producer = client  # type: ignore[assignment]
-    producer._streams[topics.HEALTH.name] = module._Stream(0, "log")
+    producer._streams[topics.HEALTH.name] = module.Stream(0, "log")
     state.is_started = True
     for second in range(12):
         now[0] += 1.05
