@@ -20,7 +20,7 @@ from genesis.connectors.probes import STATE
 from genesis.connectors.release.control import Control
 from genesis.connectors.settings import Settings
 from genesis.operators import topics
-from genesis.operators.arrays import Rows
+from genesis.operators.arrays import NEVER_NS, Rows
 from genesis.operators.parity import Parity
 from genesis.operators.records import Health
 from genesis.operators.release import Release
@@ -64,7 +64,7 @@ class ColouredProducer:
         self._marked: set[Key] = set()
         self._taken: set[Key] = set()
         self._marked_s = self._looked_s = 0.0
-        self._is_session_due = False
+        self._is_session_due, self._is_embedded = False, settings.embedded_broker
         self._control = Control(settings)
         fetch_wait_ms = FETCH_WAIT_EMBEDDED_MS if settings.embedded_broker else FETCH_WAIT_MS
         self._signals = FrameConsumer(
@@ -88,11 +88,21 @@ class ColouredProducer:
             self._read(self._signals.poll(READ_MESSAGES, 0.05))
         self._producer.epoch = now.epoch
         self._producer.prepare(topics.SIGNALS)
-        self._producer.prepare(topics.SHADOWS[topic.name, self._colour] for topic in topics.SIGNALS)
+        if not self._is_embedded:
+            self._open_shadows()
         if now.active == self._colour:
             self._live = set(self._sides)
             self._mark(set(self._sides))
         return now
+
+    def _open_shadows(self) -> None:
+        """Write an empty frame into every shadow partition.
+
+        Kafka syncs a file at the first one, which at a flip would hold up the marks of the other colour.
+        """
+        for name, partition in self._sides:
+            shadow = topics.SHADOWS[name, self._colour]
+            self._producer.send(shadow, partition, shadow.rows.empty(), NEVER_NS)
 
     def send(self, topic: Topic, partition: int, rows: Rows, watermark_ns: int, cause_ns: int = 0) -> None:
         """Queue one frame where it belongs now; raises as `FrameProducer.send` does."""

@@ -68,8 +68,8 @@ def expected(market: Market) -> dict[str, set[bytes]]:
 class Feed:
     """Sends a market to the tick topics in frames of random size, each with the boldest true promise."""
 
-    def __init__(self, bootstrap: str, market: Market, seed: int) -> None:
-        self.producer = FrameProducer(bootstrap, SHARDS, embedded=True, name="lab")
+    def __init__(self, bootstrap: str, market: Market, seed: int, *, embedded: bool = True) -> None:
+        self.producer = FrameProducer(bootstrap, SHARDS, embedded=embedded, name="lab")
         self._rng = np.random.default_rng(seed)
         self._parts = [streams.of_shard(market, shard, SHARDS).rows for shard in range(SHARDS)]
         self._begin = np.zeros((SHARDS, 4), np.int64)

@@ -5,17 +5,15 @@ a version that computes something else is in `tests/flows/test_release_drill.py`
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from genesis.connectors.kafka import Log
 from genesis.operators import topics
 from tests.flows.market_lab import SHARDS, Signals
+from tests.flows.release_lab import emptied
 from tests.helm.charts import CHART, changed, example
 from tests.helm.cluster import WAIT_S, Cluster, cluster, reached, venue
 from tests.helm.kubelet import wait_until
@@ -105,20 +103,11 @@ def lead(given: Cluster, signals: Signals, one: dict[str, Any]) -> None:
     assert not given.kubelet.ended.keys() - {"genesis-market-green"}, "it waits for blue's first snapshot"
 
 
-@contextmanager
-def empty(kafka: ApacheKafka) -> Iterator[None]:
-    """Remove our topics from the broker, which other tests use with other shards, before and after."""
-    log = Log(kafka.bootstrap, "test")
-    log.delete(name for name in log.names() if name.startswith(topics.PREFIX))
-    yield
-    log.delete(name for name in log.names() if name.startswith(topics.PREFIX))
-
-
 @pytest.mark.timeout(900)
 def test_green_replaces_blue_by_upgrades_and_no_bar_is_missed_or_comes_twice(
     tmp_path: Path, kafka: ApacheKafka
 ) -> None:
-    with empty(kafka), venue(rate=200) as venue_url, cluster(tmp_path, kafka.bootstrap) as given:
+    with emptied(kafka), venue(rate=200) as venue_url, cluster(tmp_path, kafka.bootstrap) as given:
         values = changed(
             example("laptop"),
             broker=reached(kafka.bootstrap),
