@@ -106,7 +106,7 @@ def _measure(
             own.append(ours)
             with_one.append(theirs)
             delays["key"] += [_key_ms(session, i) for i in range(KEYS)]
-            delays["typed key"] += [ms for i in range(TYPED_KEYS) if (ms := _typed_ms(session, i)) > 0.0]
+            delays["typed key"] += [_typed_ms(session, i) for i in range(TYPED_KEYS)]
             session.type("q")
             session.finish()
     own_shares = statistics.mean(trading), statistics.mean(own)
@@ -132,39 +132,45 @@ def _drained(session: Session, seconds: float) -> None:
     """Let time pass while the terminal takes what is drawn."""
     until_s = time.monotonic() + seconds
     while time.monotonic() < until_s:
-        session.read(0.05)
+        session.receive(0.05)
 
 
 def _key_ms(session: Session, turn: int) -> float:
     """Press the key that opens or closes help; return how long it took until the screen said so."""
-    title = b"help" if turn % 2 == 0 else b"overview"
-    session.settled(time.monotonic() + 0.1)
-    seen, began_s = len(session.written), time.monotonic()
-    session.type("?")
-    while b"\xc2\xb7 " + title not in session.written[seen:].replace(b"\x1b", b""):
-        if time.monotonic() > began_s + 5.0:
-            raise TimeoutError("the key had no effect")
-        session.read(0.5)
-    return 1000.0 * (time.monotonic() - began_s)
+    return _pressed_ms(session, "?", b"\xc2\xb7 help" if turn % 2 == 0 else b"\xc2\xb7 overview")
 
 
 TYPED = "b25u eth"
-TYPED_KEYS = 6 * 2 * len(TYPED)
+TYPED_KEYS = 10 * 2 * len(TYPED)
 CURSOR = "▏".encode()
+NO_LINE = b"f1 trade"
+"""What the border below says again once the command line is empty."""
 
 
 def _typed_ms(session: Session, turn: int) -> float:
     """Type a key of an order, or take one back; return how long it took until the line showed it."""
     place = turn % (2 * len(TYPED))
-    session.settled(time.monotonic() + 0.1)
+    key = TYPED[place] if place < len(TYPED) else "\x7f"
+    return _pressed_ms(session, key, NO_LINE if place == 2 * len(TYPED) - 1 else CURSOR)
+
+
+CHANCE = np.random.default_rng(1)
+
+
+def _pressed_ms(session: Session, key: str, sign: bytes) -> float:
+    """Press a key at a moment that has nothing to do with the drawings of data.
+
+    Return how long it took until the terminal was given the sign that belongs to the key. What it looks like
+    is worked out before the next key: the emulator's time is not the dashboard's.
+    """
+    session.lines()
+    _drained(session, CHANCE.uniform(0.05, 0.15))
     seen, began_s = len(session.written), time.monotonic()
-    session.type(TYPED[place] if place < len(TYPED) else "\x7f")
-    if place == 2 * len(TYPED) - 1:  # the last one taken back leaves no cursor
-        return 0.0
-    while CURSOR not in session.written[seen:]:
+    session.type(key)
+    while sign not in session.written[seen:].replace(b"\x1b", b""):
         if time.monotonic() > began_s + 5.0:
             raise TimeoutError("the key had no effect")
-        session.read(0.5)
+        session.receive(0.5)
     return 1000.0 * (time.monotonic() - began_s)
 
 

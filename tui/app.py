@@ -4,6 +4,7 @@ Drawing happens at most ten times a second for data, and at once for a key. Inpu
 data, data never waits for input, and neither waits for the terminal.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -35,6 +36,9 @@ DRAW_EVERY_S = 0.1
 
 AGE_EVERY_S = 1.0
 """How often ages are drawn anew when nothing else changes."""
+
+SWITCH_S = 0.001
+"""Longest time that another thread keeps a key waiting for the interpreter; Python's own choice is 5 ms."""
 
 LEAVE = b"q"
 NEWS = b"n"
@@ -88,7 +92,7 @@ class Dashboard:
             line=line, watching=whose.watching, mode=keys.Mode.WELCOME if first else keys.Mode.LOOK
         )
         self._held: tuple[Model, int] | None = None
-        self._block: Block = []
+        self._shown = views.Drawn([], views.Scene(0, 0, 0))
         self._size = (0, 0)
         self._drawn_s = -DRAW_EVERY_S
         self._alarm: object = None
@@ -173,24 +177,24 @@ class Dashboard:
             self._failure = error
             raise urwid.ExitMainLoop from error
 
-    def _redraw(self) -> None:
-        """Draw the rows if they are not the ones that are shown."""
+    def _redraw(self, moment_ns: int | None = None) -> None:
+        """Draw the rows of a moment, now if none is said, if they are not the ones that are shown."""
         if self._size == (0, 0):
             return
-        block = self._draw(self._size)
-        if block != self._block:
-            self._block = block
+        before, self._shown = self._shown, self._draw(self._size, moment_ns)
+        if self._shown.block != before.block:
             self._page.changed()
 
-    def _draw(self, size: tuple[int, int]) -> Block:
+    def _draw(self, size: tuple[int, int], moment_ns: int | None = None) -> views.Drawn:
         model, held_ns = self._held or (self._model, None)
-        return views.draw(model, self._controls, views.Scene(size[0], size[1], time.monotonic_ns(), held_ns))
+        scene = views.Scene(*size, moment_ns or time.monotonic_ns(), held_ns)
+        return views.drawn(model, self._controls, scene, self._shown)
 
     def _see(self, size: tuple[int, int]) -> Block:
         if size != self._size:
             self._size = size
-            self._block = self._draw(size)
-        return self._block
+            self._shown = self._draw(size)
+        return self._shown.block
 
     def _press(self, key: str) -> bool:
         model, before = self._held[0] if self._held else self._model, self._controls
@@ -202,7 +206,8 @@ class Dashboard:
             raise urwid.ExitMainLoop
         if self._controls.held != (self._held is not None):
             self._held = (self._model, time.monotonic_ns()) if self._controls.held else None
-        self._redraw()
+        typed = self._controls.line is not before.line  # then ages may wait for the next second
+        self._redraw(self._shown.scene.now_ns if typed else None)
         return key != keys.REDRAW
 
     def _tell(self, seen: list[behaviour.Seen]) -> None:
@@ -253,6 +258,24 @@ def _standard_error_aside(folder: Path) -> Iterator[None]:
         os.close(kept)
 
 
+@contextmanager
+def _ready_for_keys() -> Iterator[None]:
+    """Have a key wait neither long for another thread's Python nor for the collection of all that stays.
+
+    A look at an order beforehand takes many milliseconds of Python in a thread of its own, and a full
+    collection some 30 ms. Both are as before after the block.
+    """
+    before_s = sys.getswitchinterval()
+    gc.collect()
+    gc.freeze()
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before_s)
+        gc.unfreeze()
+
+
 def refusal() -> str:
     """Return why there can be no dashboard on this terminal, or nothing."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -278,7 +301,7 @@ def show(
     if why:
         sys.stderr.write(f"{why}\n")
         return EXIT_NO_TERMINAL
-    with _standard_error_aside(folder):
+    with _standard_error_aside(folder), _ready_for_keys():
         Dashboard(look, connect, appearance, whose).run()
     return EXIT_OK
 

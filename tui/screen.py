@@ -20,6 +20,10 @@ from genesis.tui.text import Block
 DRAIN_S = 2.0
 """Longest wait, on leaving, for the terminal to take the last frame."""
 
+ESCAPE_S = 0.02
+"""How long after an escape the rest of a key is waited for: a terminal sends a key in one piece. urwid's own
+choice, an eighth of a second, is what esc would take to show."""
+
 
 class Writer:
     """A thread that writes bytes to a file descriptor, in order.
@@ -112,6 +116,7 @@ def screen_for(colours: Colours, done: Callable[[], None], theme: Theme = palett
     """Return a screen with a theme for a number of colours: 256, 16 or 1."""
     screen = PatientScreen(done)
     screen.set_terminal_properties(colors=colours)
+    screen.set_input_timeouts(complete_wait=ESCAPE_S)
     screen.register_palette(palette.entries(theme))
     return screen
 

@@ -69,6 +69,7 @@ class Session:
         os.set_blocking(self._master, False)
         self.settings_before = termios.tcgetattr(self._slave)
         self.written = bytearray()
+        self._looked = 0
         self._screen = vterm.TermCanvas(*size, cast("vterm.Terminal", _Host(self._send)))
         self._screen.addstr(SELECT_UTF8)
         self._set_size(*size)
@@ -100,6 +101,7 @@ class Session:
 
     def resize(self, cols: int, rows: int) -> None:
         """Give the terminal another size; the program is told by SIGWINCH."""
+        self._look()
         self._screen.resize(cols, rows)
         self._set_size(cols, rows)
         if self.process.poll() is None:
@@ -107,6 +109,16 @@ class Session:
 
     def read(self, timeout_s: float) -> bool:
         """Take in what the program wrote, waiting up to ``timeout_s``; return whether there was any."""
+        came = self.receive(timeout_s)
+        self._look()
+        return came
+
+    def receive(self, timeout_s: float) -> bool:
+        """Take it in as ``read`` does, and leave it to later to work out what it looks like.
+
+        The emulator takes longer for a frame than the program takes to draw it; who measures the program
+        must not wait for it.
+        """
         written = select.poll()  # select() itself takes no descriptor beyond 1,023
         written.register(self._master, select.POLLIN)
         if not written.poll(1_000 * timeout_s):
@@ -116,15 +128,23 @@ class Session:
         except OSError:
             return False
         self.written += data
-        self._screen.addstr(data)
         return bool(data)
+
+    def _look(self) -> None:
+        """Work out what all that was written looks like."""
+        data = bytes(self.written[self._looked :])
+        self._looked += len(data)
+        if data:
+            self._screen.addstr(data)
 
     def lines(self) -> list[str]:
         """Return the text on the screen."""
+        self._look()
         return ["".join(_character(cell) for cell in row) for row in self._screen.content()]
 
     def cells(self) -> list[list[tuple[Any, str]]]:
         """Return the screen as rows of (urwid's attributes or None, character)."""
+        self._look()
         return [[(cell[0], _character(cell)) for cell in row] for row in self._screen.content()]
 
     def wait(self, wanted: str | Callable[[list[str]], bool], timeout_s: float = 20.0) -> list[str]:

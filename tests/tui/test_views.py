@@ -1,6 +1,7 @@
 """What the screens show: kept as text for every scene and size, and true of every size there is."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import urwid
@@ -11,6 +12,7 @@ from genesis.tui import figures, keys, messages, palette, text, views
 from genesis.tui.commands import grammar
 from genesis.tui.keys import Controls
 from genesis.tui.screen import Page
+from genesis.tui.views import frame
 from tests.tui import scenes
 from tests.tui.scenes import HEARD_NS, SCENES, SIZES, live
 
@@ -36,6 +38,43 @@ def test_any_size_is_filled_exactly(name: str, cols: int, rows: int) -> None:
     assert len(block) == rows
     assert {text.span_columns(row) for row in block} == {cols}
     assert {attribute for row in block for attribute, _ in row} <= set(palette.ATTRIBUTES)
+
+
+@given(
+    st.sampled_from(SIZES),
+    st.lists(
+        st.sampled_from([*"b25u eth", "backspace", "enter", "esc", "tab", "f2", "f6", "down", "?", " "])
+    ),
+    st.sets(st.integers(0, 20)),
+)
+@settings(max_examples=120, deadline=None)
+def test_what_is_kept_of_the_drawing_before_changes_nothing(
+    size: tuple[int, int], typed: list[str], moments: set[int]
+) -> None:
+    model, controls, since_ns, shown = live(), Controls(), 0, None
+    for i, key in enumerate(typed):
+        controls = keys.press(controls, key, model)
+        if i in moments:
+            since_ns += 7 * scenes.SECOND_NS
+            model = replace(model, ticks=model.ticks + 1)
+        scene = views.Scene(*size, HEARD_NS + since_ns, HEARD_NS if controls.held else None)
+        shown = views.drawn(model, controls, scene, shown)
+        assert shown.block == views.draw(model, controls, scene)
+
+
+def test_a_typed_key_draws_no_body_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    bodies = {
+        name: lambda look, name=name, body=body: made.append(name) or body(look)
+        for name, body in frame.BODIES.items()
+    }
+    monkeypatch.setattr(frame, "BODIES", bodies)
+    model, controls, scene = live(), Controls(), views.Scene(120, 40, HEARD_NS)
+    shown = views.drawn(model, controls, scene)
+    for key in "b25u eth":
+        controls = keys.press(controls, key, model)
+        shown = views.drawn(model, controls, scene, shown)
+    assert made == ["trading"]
 
 
 @pytest.mark.parametrize("size", [(79, 24), (80, 23), (40, 10), (12, 6)])

@@ -1,5 +1,5 @@
 """The views: pure functions from model, choices and room to rows of coloured text."""
 
-from genesis.tui.views.frame import Scene, draw
+from genesis.tui.views.frame import Drawn, Scene, draw, drawn
 
-__all__ = ["Scene", "draw"]
+__all__ = ["Drawn", "Scene", "draw", "drawn"]

@@ -5,6 +5,7 @@ It is grey. While the trader is not himself it is amber, on every screen: a chan
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from genesis.operators.records import Market
@@ -78,20 +79,66 @@ class Scene(NamedTuple):
     held_ns: int | None = None
 
 
+class Drawn(NamedTuple):
+    """A screen that was drawn, and what of it a key of the command line leaves as it is."""
+
+    block: Block
+    scene: Scene
+    look: Look | None = None  # None where the window is too small for one
+    bodies: Mapping[tuple[int, int], Block] = {}  # by their columns and rows
+
+
 def draw(model: Model, controls: Controls, scene: Scene) -> Block:
     """Return the whole screen: exactly ``scene.rows`` rows of ``scene.cols`` columns."""
+    return drawn(model, controls, scene).block
+
+
+def drawn(model: Model, controls: Controls, scene: Scene, before: Drawn | None = None) -> Drawn:
+    """Return the same with what the next drawing may keep of it.
+
+    Law: ``before`` changes nothing but the time it takes. Where it shows the same model, moment and choices,
+    the bodies are taken from it, so that a typed key costs the command line and the frame alone.
+    """
     if scene.cols < COLS_MIN or scene.rows < ROWS_MIN:
-        return _too_small(scene)
-    fresh = derived.freshness(model, scene.now_ns, scene.held_ns)
-    look = look_at(model, controls, fresh, scene.held_ns or scene.now_ns)
-    look = look.within(scene.cols - 2, scene.rows - 2)
+        return Drawn(_too_small(scene), scene)
+    known = before if before is not None and _differs_in_line_alone(before, model, controls, scene) else None
+    if known is not None and known.look is not None:
+        look = known.look._replace(controls=controls)
+    else:
+        fresh = derived.freshness(model, scene.now_ns, scene.held_ns)
+        look = look_at(model, controls, fresh, scene.held_ns or scene.now_ns)
+        look = look.within(scene.cols - 2, scene.rows - 2)
+    bodies = dict(known.bodies) if known is not None else {}
+    return Drawn(_framed(look, scene, bodies), scene, look, bodies)
+
+
+def _differs_in_line_alone(before: Drawn, model: Model, controls: Controls, scene: Scene) -> bool:
+    """Say whether nothing but the command line can look different; bodies are drawn without it."""
+    if before.look is None or before.look.model is not model or before.scene != scene:
+        return False
+    was = before.look.controls
+    typing = (Mode.LOOK, Mode.LINE)
+    modes = was.mode in typing and controls.mode in typing
+    return modes and replace(was, line=controls.line, mode=controls.mode) == controls
+
+
+def _framed(look: Look, scene: Scene, bodies: dict[tuple[int, int], Block]) -> Block:
+    """Return the screen in its frame; ``bodies`` are taken from and added to."""
+
+    def body(room: Look) -> Block:
+        size = (room.cols, room.rows)
+        if size not in bodies:
+            bodies[size] = BODIES[name](room)
+        return bodies[size]
+
+    model, controls = look.model, look.controls
     name = SCREENS[controls.screen]
     if controls.mode in PAGES:
         lines = [text.blank(look.cols), *PAGES[controls.mode](look.within(look.cols, look.rows - 1))]
     elif name in keys.ACCOUNT_SCREENS:
-        lines = _account_page(look, BODIES[name])
+        lines = _account_page(look, body)
     else:
-        lines = _market_page(look, BODIES[name])
+        lines = _market_page(look, body)
     edge = weather(model)
     framed = [[(edge, "│"), *line, (edge, "│")] for line in lines]
     return [_top(look, edge, scene.cols), *framed, _bottom(look, edge, scene.cols)]
