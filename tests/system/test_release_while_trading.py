@@ -286,14 +286,6 @@ def test_orders_go_on_through_flips_and_every_accepted_one_is_at_the_venue_once(
         assert trader.failure is None
         assert system.ask(Flatten()).accepted
         running.wait_for(system.agrees, "the books to agree with the venue's")
-        print(
-            "STATS",
-            {(d.code, d.sentence) for d in trader.decided.values() if not d.accepted},
-            Counter(trader.asked.values()),
-            Counter((trader.asked[c], d.code) for c, d in trader.decided.items()),
-            len(system.recorded()),
-            len(trader.opened_ns),
-        )
         check(system, trader)
     finally:
         blue.kill()
