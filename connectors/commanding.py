@@ -5,6 +5,7 @@ A command without a decision is sent again with the same id, which changes nothi
 
 import secrets
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -14,7 +15,16 @@ from genesis.connectors.kafka import BrokerUnreachable, FrameConsumer, FrameProd
 from genesis.connectors.settings import Settings
 from genesis.operators import topics
 from genesis.operators.account import signing
-from genesis.operators.account.events import AccountEvent, Behaviour, Command, Role, StressReplay, kind_of
+from genesis.operators.account.events import (
+    ACTS_MAX,
+    AccountEvent,
+    Act,
+    Behaviour,
+    Command,
+    Role,
+    StressReplay,
+    kind_of,
+)
 from genesis.operators.account.outcomes import Decision
 
 AGAIN_S = 3.0
@@ -35,7 +45,7 @@ class NoDecisionError(RuntimeError):
 
 
 class Teller:
-    """One who tells an account something that is not decided on, and waits for no answer.
+    """One who tells an account what hands did at the keys, and waits for no answer.
 
     Parameters
     ----------
@@ -43,20 +53,29 @@ class Teller:
         Where the broker is, and which account.
     key
         Key of the trader.
+    client, session
+        By what names the account knows the machine and user, and the dashboard that was opened.
     """
 
-    def __init__(self, settings: Settings, key: bytes) -> None:
+    def __init__(self, settings: Settings, key: bytes, client: str, session: str) -> None:
         self._account, self._key = settings.account, key
+        self._client, self._session = client, session
         self._producer = FrameProducer.of(settings, "behaviour")
 
-    def tell(self, body: Behaviour) -> None:
-        """Send; what a broker that is away does not take is lost."""
-        event = signing.sealed(
-            self._key, Role.TRADER, self._account, secrets.token_hex(12), time.time_ns(), body
-        )
-        with suppress(QueueFull, BrokerUnreachable):
-            self._producer.send_record(topics.ACCOUNT_EVENTS, event)
-            self._producer.poll()
+    def tell(self, acts: Sequence[Act]) -> None:
+        """Send, oldest first; what a broker that is away does not take is lost."""
+        for first in range(0, len(acts), ACTS_MAX):
+            told = tuple(acts[first : first + ACTS_MAX])
+            body = Behaviour(client=self._client, session=self._session, acts=told)
+            number, now_ns = secrets.token_hex(12), time.time_ns()
+            event = signing.sealed(self._key, Role.TRADER, self._account, number, now_ns, body)
+            with suppress(QueueFull, BrokerUnreachable):
+                self._producer.send_record(topics.ACCOUNT_EVENTS, event)
+                self._producer.poll()
+
+    def arrive(self, wait_s: float) -> None:
+        """Wait up to ``wait_s`` until the log has what was told; what others send later is behind it."""
+        self._producer.flush(wait_s)
 
     def close(self) -> None:
         """Send what waits, and leave the broker."""

@@ -19,7 +19,7 @@ from genesis.connectors.commanding import Commander, Teller
 from genesis.connectors.ledger import LedgerError
 from genesis.connectors.previewing import NoPreviewError, Previewer
 from genesis.connectors.settings import Settings
-from genesis.operators.account.events import ACTS_MAX, AGO_MS_MAX, Act, Behaviour, Role
+from genesis.operators.account.events import ACTS_MAX, AGO_MS_MAX, Act, Role
 from genesis.tui.behaviour import Seen
 from genesis.tui.commands.errand import Answer, Errand, What
 from genesis.tui.source import Place, Sighting
@@ -188,11 +188,9 @@ class Errands:
         if place is None or not seen:
             return told
         if told is None or told[0] != place:
-            told = place, Teller(self._at(place), self._key())
+            told = place, Teller(self._at(place), self._key(), self._client, self._session)
         now_ns = time.monotonic_ns()
-        for i in range(0, len(seen), ACTS_MAX):
-            acts = tuple(_act(each, now_ns) for each in seen[i : i + ACTS_MAX])
-            told[1].tell(Behaviour(client=self._client, session=self._session, acts=acts))
+        told[1].tell([_act(each, now_ns) for each in seen])
         return told
 
     def _commands(self) -> None:

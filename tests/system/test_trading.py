@@ -16,6 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -34,6 +35,9 @@ from genesis.operators.account.events import (
 from genesis.operators.account.examining import CRASHES
 from genesis.operators.account.outcomes import Decision
 from genesis.operators.records import MarketState
+from genesis.operators.tilt import watch
+from genesis.operators.tilt.evidence import STATE
+from genesis.operators.tilt.indicators import NUMBER
 from tests.system import running
 
 pytestmark = pytest.mark.timeout(600)
@@ -251,8 +255,23 @@ def previewed(system: System, notional: str) -> tuple[int, dict[str, Any]]:
     return said.returncode, json.loads(said.stdout)
 
 
+def hands(system: System, client: str) -> list[tuple[str, float]]:
+    """Return what the account saw of its trader since a client came, in the order of its log."""
+    query = "SELECT what, value, client FROM genesis.behaviour ORDER BY log_generation, log_offset"
+    rows = running.sql(system.data, query)
+    came = next((i for i, (what, _, name) in enumerate(rows) if (what, name) == ("connected", client)), None)
+    return [] if came is None else [(str(what), float(value)) for what, value, _ in rows[came:]]
+
+
+def judged(system: System, indicator: str) -> int:
+    """Return how many values of a habit the account's watch has weighed."""
+    watched = np.frombuffer(system.account().tilt.watch or watch.fresh(), STATE)[0]
+    return int(watched["judged"][NUMBER[indicator]])
+
+
 def test_a_simulated_trader_acts_on_the_running_system_and_leaves_when_told(system: System) -> None:
     running.wait_for(system.is_open, "the market to be clean", system.process)
+    before = {name: judged(system, name) for name in ("typing_speed", "decision_latency")}
     words = (
         "simulate-trader",
         "--persona",
@@ -270,6 +289,9 @@ def test_a_simulated_trader_acts_on_the_running_system_and_leaves_when_told(syst
     said = trader.stdout.readline()
     while said and "is at work" not in said:
         said = trader.stdout.readline()
+    asked = 1
+    while asked < 3 and (line := trader.stdout.readline()):
+        asked += "place_order" in line
     trader.send_signal(signal.SIGINT)
     _rest, errors = trader.communicate(timeout=60)
     assert "place_order" in said, errors
@@ -277,6 +299,16 @@ def test_a_simulated_trader_acts_on_the_running_system_and_leaves_when_told(syst
     assert "Traceback" not in errors
     orders = [json.loads(body) for body in system.latest("parent_orders")]
     assert any(f"{each['side'].capitalize()} {each['qty']} " in said for each in orders)
+    running.wait_for(
+        lambda: "left" in dict(hands(system, "calm-5-1")), "his hands to be in the store", system.process
+    )
+    seen = hands(system, "calm-5-1")
+    told = [what for what, _ in seen if what in ("decided", "order", "refused")]
+    assert told[::2] == ["decided"] * len(told[::2])
+    assert "decided" not in told[1::2]  # what an order was written with is known when it is decided
+    assert len(told[1::2]) >= asked
+    for name, what in (("typing_speed", "keys"), ("decision_latency", "decided")):
+        assert judged(system, name) - before[name] == sum(each == what for each, _ in seen)
     assert system.ask(Flatten()).accepted
     running.wait_for(system.agrees, "the books to agree after he left", system.process)
 
