@@ -1,13 +1,15 @@
 """`python -m benchmarks tilt-evaluation`: what tilt catches, and how often it errs, on simulated traders.
 
 Every person's result is kept in build/tilt_people.jsonl as it is done, so that a run that was ended goes on
-where it was; results of other code are left aside. Writes build/tilt.json and the section of docs/tilt.md.
+where it was; results of other code, or without what is counted now, are left aside. Writes build/tilt.json
+and the section of docs/tilt.md.
 """
 
 import argparse
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,6 +20,7 @@ import numpy as np
 from benchmarks.intervals import Interval, interval
 from benchmarks.tilt_people import RULES, USUAL_DAYS, Day, Person, Spiral, lived
 from genesis.operators.personas.moods import Persona
+from genesis.operators.tilt.indicators import INDICATORS
 
 ROOT = Path(__file__).parent.parent
 PEOPLE = ROOT / "build" / "tilt_people.jsonl"
@@ -93,7 +96,8 @@ def evaluated(seeds: list[tuple[int, str, int]], processes: int = 1, length_s: f
         for line in PEOPLE.read_text().splitlines():
             kept = json.loads(line)
             if kept["code"] == code:
-                done[kept["person"]["seed"], kept["days"]] = msgspec.convert(kept["person"], Person)
+                with suppress(msgspec.ValidationError):
+                    done[kept["person"]["seed"], kept["days"]] = msgspec.convert(kept["person"], Person)
     missing = [each for each in seeds if (each[0], each[2]) not in done]
     PEOPLE.parent.mkdir(exist_ok=True)
     with get_context("spawn").Pool(processes) as pool, PEOPLE.open("a") as file:
@@ -120,6 +124,22 @@ def _calm(person: Person, kinds: Sequence[str]) -> list[Day]:
 
 def _spirals(person: Person, kind: str) -> list[Spiral]:
     return [each for each in person.spirals if each.kind == kind]
+
+
+def signs_of(people: Sequence[Person], kinds: Sequence[str]) -> dict[str, dict[str, Interval]]:
+    """Return for each indicator the shares of days on which it could be lit, was lit, and was strong."""
+    return {
+        each.name: {
+            how: shares(
+                people,
+                lambda one, how=how, name=each.name: [
+                    name in getattr(day.signs, how) for day in _calm(one, kinds)
+                ],
+            )
+            for how in ("met", "lit", "strong")
+        }
+        for each in INDICATORS
+    }
 
 
 def summed(people: list[Person]) -> dict[str, object]:
@@ -165,6 +185,9 @@ def summed(people: list[Person]) -> dict[str, object]:
         "false_lockouts": {name: _plain(each) for name, each in false.items()},
         "caught": {name: _plain(each) for name, each in caught.items()},
         "levels": {name: _plain(each) for name, each in levels.items()},
+        "signs": {
+            k: {how: _plain(each) for how, each in row.items()} for k, row in signs_of(people, calm).items()
+        },
         "others": {k: {name: _plain(each) for name, each in row.items()} for k, row in others.items()},
     }
 
@@ -183,6 +206,13 @@ def _cell(each: dict[str, float]) -> str:
     )
 
 
+def _signed(row: dict[str, dict[str, float]]) -> str:
+    met = row["met"]
+    if not met["count"]:
+        return f"0 of {met['of']} | not tried | not tried"
+    return f"{met['count']} of {met['of']} | {_cell(row['lit'])} | {_cell(row['strong'])}"
+
+
 def described(result: dict[str, object]) -> str:
     """Return the figures for the page."""
     found: dict[str, dict[str, dict[str, float]]] = result  # type: ignore[assignment]
@@ -194,6 +224,10 @@ def described(result: dict[str, object]) -> str:
     others = "\n".join(
         f"| {kind} | {_cell(row['noticed'])} | {_cell(row['caught'])} | {_cell(row['ever'])} |"  # type: ignore[arg-type]
         for kind, row in found["others"].items()
+    )
+    signs = "\n".join(
+        f"| `{each.name}` | {each.kind.name.lower()} | {_signed(found['signs'][each.name])} |"  # type: ignore[arg-type]
+        for each in INDICATORS
     )
     high, low = found["false_lockouts"]["watch"]["high"], found["caught"]["watch"]["share"] or 0.0
     verdict = (
@@ -235,4 +269,12 @@ same day and change nothing. In {100 * result["calibrated"]:.0f} % of them the w
 
 | days | share |
 |---|---|
-{levels}"""  # type: ignore[operator, str-format]
+{levels}
+
+How often each indicator errs alone: of all calm days those on which its sign was lit, and strong, at any
+time, told on the screen or not. It could be lit on a day with an occasion, once enough were known of the
+person to weigh one; an indicator that could be lit on none of these days was not tried here.
+
+| indicator | kind | could be lit | lit | strong |
+|---|---|---|---|---|
+{signs}"""  # type: ignore[operator, str-format]

@@ -1,11 +1,16 @@
 """People of the tilt evaluation: each lives 30 usual days, then others from copies of that past."""
 
-import msgspec
+from typing import Any
 
-from genesis.operators.personas.floor import DayRecord, Floor, career
+import msgspec
+import numpy as np
+
+from genesis.operators.personas.floor import DayRecord, Floor
 from genesis.operators.personas.market import SYMBOLS
 from genesis.operators.personas.moods import Persona
 from genesis.operators.personas.trader import Trader
+from genesis.operators.tilt.evidence import IS_STRONG, LIT, STATE
+from genesis.operators.tilt.indicators import COUNT, HABITS, INDICATORS, Kind
 
 USUAL_DAYS = 30
 BAD = -1.0
@@ -27,6 +32,15 @@ CAPS = {"cap_10_in_60_min": (10, 3_600.0), "cap_3_in_10_min": (3, 600.0)}
 """Simple rules: no more orders than this in so long."""
 
 RULES = ("streak", *CAPS)
+IS_BOUND = np.array([each.kind is Kind.BOUND for each in INDICATORS])
+
+
+class Signs(msgspec.Struct, frozen=True):
+    """Names of the indicators that could have been lit on a day, that were lit, and that were strong."""
+
+    met: tuple[str, ...]
+    lit: tuple[str, ...]
+    strong: tuple[str, ...]
 
 
 class Day(msgspec.Struct, frozen=True):
@@ -39,6 +53,7 @@ class Day(msgspec.Struct, frozen=True):
     losses: int
     episode: bool
     rules: dict[str, bool]
+    signs: Signs
 
 
 class Spiral(msgspec.Struct, frozen=True):
@@ -65,6 +80,46 @@ class Person(msgspec.Struct):
     calm_days: int = 0  # of revenge personas on which no spiral began
 
 
+class SignedFloor(Floor):
+    """Floor that notes how far each sign was at any time of the day, told on the screen or not."""
+
+    signs = Signs((), (), ())
+
+    def branched(self, branch: int) -> "SignedFloor":
+        """Return a copy whose days go on by themselves; the market's future is another."""
+        other = super().branched(branch)
+        assert isinstance(other, SignedFloor)
+        return other
+
+    def run(self, persona: Persona, drift: float = 0.0, branch: int = 0) -> DayRecord:
+        """Run the next day of the career; return what came of it."""
+        self._far = np.zeros(COUNT, np.int64)
+        before = self._weighed()
+        record = super().run(persona, drift, branch)
+        met = np.any(self._weighed() != before, axis=0)
+        able = (self._state()["usual"] > 0.0) | IS_BOUND  # else it has too few values to weigh one
+        self.signs = Signs(_names(met & able), _names(self._far >= LIT), _names(self._far >= IS_STRONG))
+        return record
+
+    def _levelled(self, now_s: float) -> None:
+        super()._levelled(now_s)
+        np.maximum(self._far, self._state()["lit"].max(axis=1), out=self._far)
+
+    def _state(self) -> Any:
+        held = self.account.tilt.watch or bytes(STATE.itemsize)
+        return np.frombuffer(held, STATE)[0]
+
+    def _weighed(self) -> np.ndarray[Any, Any]:
+        """Return, of each indicator, what changes whenever it has an occasion; shape (3, COUNT)."""
+        state = self._state()
+        judged = np.pad(state["judged"].astype(np.float64), (0, COUNT - HABITS))
+        return np.stack([state["count"].astype(np.float64), judged, state["value"]])
+
+
+def _names(chosen: np.ndarray[Any, Any]) -> tuple[str, ...]:
+    return tuple(each.name for each, is_chosen in zip(INDICATORS, chosen, strict=True) if is_chosen)
+
+
 def refusals(day: DayRecord) -> dict[str, list[bool]]:
     """Return for each simple rule which attempts of a day it would have refused.
 
@@ -86,13 +141,12 @@ def refusals(day: DayRecord) -> dict[str, list[bool]]:
     return found
 
 
-def day_of(kind: str, day: DayRecord) -> Day:
+def day_of(kind: str, day: DayRecord, signs: Signs) -> Day:
     """Return what was made of a day; a simple rule counts when it would have refused an order."""
     rules = {name: any(refused) for name, refused in refusals(day).items()}
     losses = sum(share < 0 for _at_s, share in day.results)
-    return Day(
-        kind, day.level_max, day.calibrated, len(day.attempts), losses, day.episode_s is not None, rules
-    )
+    episode = day.episode_s is not None
+    return Day(kind, day.level_max, day.calibrated, len(day.attempts), losses, episode, rules, signs)
 
 
 def spiral_of(kind: str, day: DayRecord) -> Spiral | None:
@@ -117,11 +171,15 @@ def spiral_of(kind: str, day: DayRecord) -> Spiral | None:
 
 def lived(seed: int, usual: Persona = Persona.CALM, days: int = USUAL_DAYS) -> Person:
     """Return the share of one person."""
-    past = career(Trader(Persona.CALM, seed, SYMBOLS), seed, days, usual)
+    past = SignedFloor(Trader(Persona.CALM, seed, SYMBOLS), seed)
+    for _ in range(days):
+        past.run(usual)
     person = Person(seed, str(usual))
     for branch, (kind, drift) in enumerate([("usual", 0.0), ("bad", BAD)] * 3, 1):
-        record = past.branched(branch).run(usual, drift, branch)
-        person.days.append(day_of("learner" if usual is Persona.LEARNER else kind, record))
+        floor = past.branched(branch)
+        record = floor.run(usual, drift, branch)
+        seen = day_of("learner" if usual is Persona.LEARNER else kind, record, floor.signs)
+        person.days.append(seen)
     if usual is Persona.LEARNER:
         return person
     for branch in range(10, 10 + SPIRALS):
@@ -136,23 +194,23 @@ def lived(seed: int, usual: Persona = Persona.CALM, days: int = USUAL_DAYS) -> P
     else:
         _until_episode(person, gamer, Persona.GAMER, 31)
         return person
-    _noted(person, Persona.GAMER, record)
+    _noted(person, Persona.GAMER, record, gamer.signs)
     return person
 
 
-def _until_episode(person: Person, floor: Floor, persona: Persona, branch: int) -> None:
+def _until_episode(person: Person, floor: SignedFloor, persona: Persona, branch: int) -> None:
     """Live days of a persona until the hidden state changes on one."""
     for _ in range(TRIES):
         record = floor.run(persona, 0.5 * BAD if persona is not Persona.CHASER else 0.0, branch)
         if record.episode_s is not None:
-            _noted(person, persona, record)
+            _noted(person, persona, record, floor.signs)
             return
         person.calm_days += 1
 
 
-def _noted(person: Person, persona: Persona, record: DayRecord) -> None:
+def _noted(person: Person, persona: Persona, record: DayRecord, signs: Signs) -> None:
     spiral = spiral_of(str(persona), record)
     if spiral is not None and persona is not Persona.FROZEN:
         person.spirals.append(spiral)
     else:  # a frozen person hardly trades: the day counts, whatever its orders
-        person.days.append(day_of(str(persona), record))
+        person.days.append(day_of(str(persona), record, signs))
