@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,6 +25,18 @@ def bill() -> dict[str, Any]:
 def test_it_is_cyclonedx_of_this_version(bill: dict[str, Any]) -> None:
     assert (bill["bomFormat"], bill["specVersion"]) == ("CycloneDX", "1.6")
     assert bill["metadata"]["component"]["purl"] == "pkg:pypi/genesis-stream@0.1.0"
+
+
+def test_it_keeps_the_schema_of_cyclonedx(bill: dict[str, Any]) -> None:
+    schema = JsonStrictValidator(SchemaVersion.V1_6)
+    assert schema.validate_str(json.dumps(bill)) is None
+    for change in (
+        {"serialNumber": "not a URN"},
+        {"components": [{"type": "library"}]},
+        {"componnents": []},
+        {"metadata": {"component": bill["metadata"]["component"] | {"type": "programme"}}},
+    ):
+        assert schema.validate_str(json.dumps(bill | change)) is not None, change
 
 
 def test_every_dependency_is_in_it_once_with_hashes(bill: dict[str, Any]) -> None:
