@@ -1,5 +1,6 @@
 """A Docker engine for the tests of this folder, and the images that `make image` builds."""
 
+import atexit
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -43,8 +44,8 @@ def engine(say: Callable[[str], None]) -> Iterator[Engine]:
             yield found
     except EngineMissing as missing:
         pytest.fail(str(missing), pytrace=False)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    finally:  # at exit: many files, and a slow disk must not fail the test that happens to be the last
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
