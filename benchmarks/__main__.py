@@ -58,7 +58,8 @@ def main() -> None:
         print(f"  {time.monotonic() - started_s:.0f} s", flush=True)
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    _write_page(results)
+    ran = asked.names or NAMES
+    _write_page([row for row in results if row["group"] in ran])
 
 
 def _kept(replaced: list[str]) -> list[dict[str, object]]:
@@ -85,20 +86,34 @@ def _machine() -> str:
 
 
 def _write_page(results: list[dict[str, object]]) -> None:
-    """Put the table between the marks of the page, so that text and figures cannot drift apart."""
-    rows = "\n".join(
-        f"| {row['group']} | {row['name']} | {row['value']:,.6g} {row['unit']} | "
-        f"{_baseline(row)} | {'' if row.get('ratio') is None else format(row['ratio'], '.3g')} | "
-        f"{row.get('date', 'earlier')} |"
-        for row in sorted(results, key=lambda row: NAMES.index(str(row["group"])))
-    )
+    """Put the table between the marks of the page, so that text and figures cannot drift apart.
+
+    Rows of groups that did not run stay as the page has them, with their dates.
+    """
+    text = PAGE.read_text()
+    before, _, rest = text.partition(BEGIN)
+    former, _, after = rest.partition(END)
+    lines = [(str(row["group"]), _table_row(row)) for row in results] + [
+        (name, line)
+        for name in NAMES
+        if not any(row["group"] == name for row in results)
+        for line in former.splitlines()
+        if line.startswith(f"| {name} |")
+    ]
+    rows = "\n".join(line for _, line in sorted(lines, key=lambda each: NAMES.index(each[0])))
     table = (
         f"{BEGIN}\n{_machine()}.\n\n"
         f"| group | what | figure | baseline | ratio | measured |\n|---|---|---:|---|---:|---|\n{rows}\n{END}"
     )
-    text = PAGE.read_text()
-    before, _, rest = text.partition(BEGIN)
-    PAGE.write_text(before + table + rest.partition(END)[2])
+    PAGE.write_text(before + table + after)
+
+
+def _table_row(row: dict[str, object]) -> str:
+    return (
+        f"| {row['group']} | {row['name']} | {row['value']:,.6g} {row['unit']} | "
+        f"{_baseline(row)} | {'' if row.get('ratio') is None else format(row['ratio'], '.3g')} | "
+        f"{row.get('date', 'earlier')} |"
+    )
 
 
 if __name__ == "__main__":

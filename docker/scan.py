@@ -19,7 +19,6 @@ import yaml
 DIGITS = 10
 """Of the SHA-256 of a line, in the reviewed list."""
 
-SOURCES = ("cli", "connectors", "flows", "operators", "tui", "docker", "docs", "ops", "benchmarks")
 UNREAD = (".lock", ".svg", ".png", ".gz")
 """Files without secrets to find: hashes of packages, and pictures."""
 
@@ -106,7 +105,7 @@ def of_hadolint(root: Path, files: list[str]) -> list[Finding]:
 
 def of_bandit(root: Path, files: list[str]) -> list[Finding]:
     """Look at what runs, not at the tests."""
-    sources = [each for each in files if each.endswith(".py") and each.startswith(tuple(SOURCES))]
+    sources = [each for each in files if each.endswith(".py") and not each.startswith("tests/")]
     if not sources:
         return []
     told = said(root, "bandit", "--quiet", "--format", "json", *sources)

@@ -6,6 +6,7 @@ or nothing. Nothing about progress is kept anywhere else: where to read on is a 
 """
 
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -52,7 +53,7 @@ class Stored(NamedTuple):
     repeats: int
 
 
-class StoreTable:
+class StoreTable(ABC):
     """What writers of frames and of records have in common."""
 
     def __init__(self, client: Client, database: str, topic: Topic) -> None:
@@ -89,6 +90,7 @@ class StoreTable:
         """Return how many rows the table has."""
         return int(self._client.query(f"SELECT count() FROM {self._name}").result_rows[0][0])
 
+    @abstractmethod
     def add(self, message: Message) -> Frame | None:
         """Take a message; return its frame, or None for a record.
 
@@ -97,11 +99,10 @@ class StoreTable:
         FrameError
             When the message is not what its topic carries; nothing of it is kept.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def flush(self) -> Stored:
         """Store what waits. When this fails everything still waits, and may be flushed again."""
-        raise NotImplementedError
 
     def _took(self, message: Message, rows: int) -> None:
         self._places.append((message.partition, message.position))
