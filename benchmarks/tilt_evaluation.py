@@ -272,8 +272,8 @@ same day and change nothing. In {100 * result["calibrated"]:.0f} % of them the w
 {levels}
 
 How often each indicator errs alone: of all calm days those on which its sign was lit, and strong, at any
-time, of either side, told on the screen or not. It could be lit on a day with an occasion, once enough were known of the
-person to weigh one; an indicator that could be lit on none of these days was not tried here.
+time, of either side, told on the screen or not. It could be lit on a day with an occasion, once enough were
+known of the person to weigh one; an indicator that could be lit on none of these days was not tried here.
 
 | indicator | kind | could be lit | lit | strong |
 |---|---|---|---|---|
