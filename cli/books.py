@@ -106,6 +106,15 @@ def plain(text: str) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def average(text: str) -> str:
+    """Return a price that comes of a division, to the eight decimals that a venue knows; nothing for none.
+
+    >>> average("61849.379379379379379379379379"), average("50000.10"), average("")
+    ('61849.37937938', '50000.1', '')
+    """
+    return plain(f"{Decimal(text):.8f}") if text else ""
+
+
 def figure(value: float) -> str:
     """Return a figure as people read it.
 

@@ -50,7 +50,7 @@ def positions(
         shown.add_row(
             each.symbol,
             books.plain(each.qty),
-            books.plain(each.average_cost),
+            books.average(each.average_cost),
             books.plain(each.mark_price),
             books.money(each.unrealised),
             books.money(each.realised),
